@@ -1,0 +1,19 @@
+// What is wider than the page scrolls inside its own box; let the keyboard reach that box too.
+(() => {
+  const boxes = "pre, div.math, mjx-container, .table-wrapper, .pst-scrollable-table-container, .mmcl-figure, .cell_output";
+  const mark = () => {
+    for (const box of document.querySelectorAll(boxes)) {
+      const scrolls = box.scrollWidth > box.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(box).overflowX);
+      if (scrolls) box.tabIndex = 0;
+      else if (box.getAttribute("tabindex") === "0") box.removeAttribute("tabindex");
+    }
+  };
+  const wait = () => {
+    mark();
+    const typeset = window.MathJax?.startup?.promise;
+    if (typeset) typeset.then(mark);
+    else if (document.querySelector(".math") && performance.now() < 10000) setTimeout(wait, 200);
+  };
+  addEventListener("load", wait);
+  addEventListener("resize", mark);
+})();

@@ -1,0 +1,175 @@
+"""The command line: ``python -m mmcl verify``, ``flow`` and ``train``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmcl import __version__
+from mmcl.trajectory import Trajectory
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 if all is well, 1 if a claim fails, 2 with one sentence if the arguments do not fit."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except BrokenPipeError:  # the reader of a pipe, `head` say, has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nothing is left to flush
+        return 0
+    except (ValueError, TypeError, KeyError, OSError, ArithmeticError) as error:
+        message = error.args[0] if isinstance(error, KeyError) else error
+        print(f"mmcl {options.command}: {message}", file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="python -m mmcl", description="Align, then balance: theory, training, claims.")
+    top.add_argument("--version", action="version", version=f"mmcl {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="verify | flow | train")
+
+    verify = commands.add_parser("verify", help="check the claims of the book; exit 1 if one fails")
+    verify.add_argument("claims", nargs="*", metavar="ID", help="claims to check; all of them if none is named")
+    verify.add_argument("--brief", action="store_true", help="print the numbers of failing claims only")
+    verify.add_argument("--json", action="store_true", help="print records for machines")
+    verify.set_defaults(run=_verify)
+
+    flow = commands.add_parser("flow", help="follow the exact infinite-width flow")
+    _add_world(flow)
+    flow.add_argument("--until", type=float, default=400.0, metavar="T", help="end of gradient-flow time (default 400)")
+    flow.add_argument(
+        "--points", type=int, default=41, help="recorded times, from 0 and then evenly in log t (default 41)"
+    )
+    flow.set_defaults(run=_flow)
+
+    train = commands.add_parser("train", help="train two linear towers of finite width")
+    _add_world(train)
+    train.add_argument("--width", type=int, default=512, help="m (default 512)")
+    train.add_argument("--step-size", type=float, default=0.5, help="η (default 0.5)")
+    train.add_argument("--steps", type=int, default=800, help="how many (default 800)")
+    train.add_argument("--batch-size", type=int, default=512, help="n, fresh pairs a step (default 512)")
+    train.add_argument(
+        "--in-batch", action="store_true", help="negatives from the batch, as CLIP, instead of exact ones"
+    )
+    train.add_argument("--seed", type=int, default=0, help="of the random numbers (default 0)")
+    train.set_defaults(run=_train)
+    return top
+
+
+def _add_world(command: argparse.ArgumentParser) -> None:
+    def scales(text: str) -> list[float]:
+        return [float(part) for part in text.split(",")]
+
+    world = command.add_argument_group("world (default: the canonical one of the book)")
+    world.add_argument("--signal", type=scales, metavar="σ,σ,…", help="signal scales, separated by commas")
+    world.add_argument("--noise", type=float, default=0.5, metavar="σ", help="noise scale (default 0.5)")
+    world.add_argument("--ambient-dim", type=int, default=64, metavar="D", help="ambient dimension (default 64)")
+    loss = command.add_argument_group("objective")
+    loss.add_argument("--inverse-temperature", type=float, default=4.0, metavar="τ²", help="default 4")
+    loss.add_argument("--negatives", type=float, default=1.0, metavar="K", help="weight of the negatives (default 1)")
+    loss.add_argument("--positives-only", action="store_true", help="no negatives, no temperature")
+    command.add_argument("--out", type=_target, metavar="FILE", help="save as .csv or .npz instead of printing CSV")
+
+
+def _target(text: str) -> Path:
+    """A file that can be written, known before the work begins and not after it."""
+    path = Path(text)
+    if path.suffix not in {".csv", ".npz"}:
+        raise argparse.ArgumentTypeError(f"the file must end in .csv or .npz; got {text!r}")
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"the folder {path.parent} must exist")
+    return path
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from mmcl.claims import all_claims, claim
+    from mmcl.claims.store import evidence, measure_missing
+    from mmcl.ledger import Ledger, allowed, number
+
+    wanted = [claim(name) for name in options.claims] or list(all_claims())
+    for one in measure_missing(wanted):
+        print(f"measured {one.id}", file=sys.stderr, flush=True)
+    found = [(one, evidence(one)) for one in wanted]
+    book = Ledger(tuple(found))
+    if options.json:
+        print(json.dumps({"holds": not book.failed, "checks": book.records()}, indent=2, ensure_ascii=False))
+        return 1 if book.failed else 0
+    for one, seen in book.entries:
+        if options.brief and seen.holds:
+            continue
+        print(f"{one.id}: {'holds' if seen.holds else 'FAILS'}")
+        for check in seen.checks:
+            verdict = "holds" if check.holds else "FAILS"
+            print(f"  {verdict}  {check.label}: {number(check.measured)} ({allowed(check)})")
+    print(f"{len(found) - len(book.failed)} of {len(found)} claims hold.")
+    return 1 if book.failed else 0
+
+
+def _world_and_objective(options: argparse.Namespace) -> tuple:
+    from mmcl.data import PairedData
+    from mmcl.objectives import InfoNCE, PositiveOnly
+    from mmcl.worlds import CANONICAL
+
+    signal = CANONICAL.signal_a if options.signal is None else options.signal
+    data = PairedData(signal_a=signal, noise_a=options.noise, ambient_dim=options.ambient_dim)
+    if options.positives_only:
+        return data, PositiveOnly()
+    return data, InfoNCE(options.inverse_temperature, negatives=options.negatives)
+
+
+def _flow(options: argparse.Namespace) -> int:
+    from mmcl import checks
+    from mmcl.flow import gradient_flow
+
+    data, objective = _world_and_objective(options)
+    until, points = checks.positive(options.until, "`--until` (t)"), checks.whole(options.points, "`--points`", least=2)
+    times = (
+        np.concatenate([[0.0], until * np.geomspace(1e-4, 1.0, points - 1)]) if points > 2 else np.array([0.0, until])
+    )
+    return _deliver(gradient_flow(data, objective, times), options)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from mmcl.objectives import InBatchInfoNCE
+    from mmcl.training import TrainingDiverged, TrainingInterrupted, train
+
+    data, objective = _world_and_objective(options)
+    if options.in_batch:
+        objective = InBatchInfoNCE(options.inverse_temperature)
+    try:
+        run = train(
+            data,
+            objective,
+            width=options.width,
+            step_size=options.step_size,
+            steps=options.steps,
+            batch_size=options.batch_size,
+            rng=np.random.default_rng(options.seed),
+        )
+    except (TrainingInterrupted, TrainingDiverged) as stop:
+        print(f"mmcl train: {stop}", file=sys.stderr)
+        _deliver(stop.trajectory, options)
+        return 130 if isinstance(stop, TrainingInterrupted) else 2
+    return _deliver(run, options)
+
+
+def _deliver(run: Trajectory, options: argparse.Namespace) -> int:
+    if options.out:
+        print(run.save(options.out))
+        return 0
+    table = run.columns()
+    print(",".join(table))
+    for row in zip(*table.values(), strict=True):
+        print(",".join(f"{value:.9g}" for value in row))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

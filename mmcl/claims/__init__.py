@@ -1,0 +1,45 @@
+"""The ledger: every claim of the book, its prediction, its measurement and its verdict."""
+
+from __future__ import annotations
+
+from mmcl.claims.claim import REGISTRY, Check, Claim, Evidence
+from mmcl.claims.store import evidence as _stored
+
+# Importing a module registers its claims; their order here is the order of the ledger.
+from mmcl.claims import (  # isort: skip
+    derivation,  # noqa: F401
+    negatives,  # noqa: F401
+    infinite_width,  # noqa: F401
+    clock,  # noqa: F401
+    stage_one,  # noqa: F401
+    without_negatives,  # noqa: F401
+    balancing,  # noqa: F401
+    stage_two,  # noqa: F401
+    temperature,  # noqa: F401
+    learned,  # noqa: F401
+    glyph_temperature,  # noqa: F401
+    real_pairs,  # noqa: F401
+)
+
+__all__ = ["Check", "Claim", "Evidence", "all_claims", "claim", "evidence"]
+
+
+def all_claims() -> tuple[Claim, ...]:
+    """Every claim, in the order of the ledger."""
+    return tuple(REGISTRY.values())
+
+
+def claim(id: str) -> Claim:
+    """The claim of that id.
+
+    Raises:
+        KeyError: naming the ids there are.
+    """
+    if id not in REGISTRY:
+        raise KeyError(f"no claim has the id {id!r}; there are: {', '.join(REGISTRY)}")
+    return REGISTRY[id]
+
+
+def evidence(id: str) -> Evidence:
+    """The evidence of the claim of that id, measured now if no run of this code is stored."""
+    return _stored(claim(id))

@@ -1,0 +1,156 @@
+"""Each claim is measured once; its evidence is kept under a hash of everything that it depends on.
+
+The hash covers the source of the measuring module and of every module of the package that it imports, however
+indirectly, and the versions of the numerical libraries. So chapters, tests and the command line share one run, and a
+change of the code that matters, and only that, asks for a new one.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, replace
+from functools import cache
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from mmcl.claims.claim import Check, Claim, Evidence
+
+PACKAGE = Path(__file__).resolve().parents[1]
+LIBRARIES = ("numpy", "scipy", "sympy", "torch", "matplotlib", "pillow", "fonttools")
+
+
+def evidence(claim: Claim) -> Evidence:
+    """The claim's evidence: from the store, or measured now and stored."""
+    path = place(claim)
+    if path.exists():
+        return _load(path)
+    begun = time.perf_counter()
+    found = replace(claim.measure(), seconds=time.perf_counter() - begun)
+    _save(path, found)
+    return found
+
+
+def measure_missing(claims: Sequence[Claim], *, jobs: int | None = None) -> Iterator[Claim]:
+    """Measure the claims that have no stored evidence, several at once, and yield each as it is done.
+
+    Args:
+        claims: which ones.
+        jobs: processes at once; None: one per core.
+    """
+    waiting = [claim for claim in claims if not place(claim).exists()]
+    if len(waiting) < 2:
+        for claim in waiting:
+            evidence(claim)
+            yield claim
+        return
+    context = get_context("spawn")  # torch and BLAS threads do not survive a fork
+    with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=context, initializer=_alone) as pool:
+        # The longest runs were registered last: they start first.
+        running = {pool.submit(_measure, claim.id): claim for claim in reversed(waiting)}
+        for done in as_completed(running):
+            done.result()
+            yield running[done]
+
+
+def _alone() -> None:
+    """One thread in each process: together they fill the machine."""
+    import torch
+
+    torch.set_num_threads(1)
+    threadpool_limits(limits=1)
+
+
+def _measure(id: str) -> None:
+    from mmcl.claims import claim
+
+    evidence(claim(id))
+
+
+def place(claim: Claim) -> Path:
+    """The file of the claim's evidence, whether it is there or not."""
+    return folder() / f"{claim.id}-{key(claim)}.npz"
+
+
+def folder() -> Path:
+    """Where evidence is kept: `MMCL_STORE`, else `_build/claims` of the checkout, else the user's cache."""
+    if chosen := os.environ.get("MMCL_STORE"):
+        return Path(chosen)
+    root = PACKAGE.parent
+    return root / "_build" / "claims" if (root / "pyproject.toml").exists() else Path.home() / ".cache" / "mmcl"
+
+
+def key(claim: Claim) -> str:
+    """The hash of what the claim's measurement depends on."""
+    digest = hashlib.sha256(platform.python_version().encode())
+    for name in LIBRARIES:
+        digest.update(f"{name} {version(name)}\n".encode())
+    for path in sorted(sources(claim.measure.__module__)):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def sources(module: str) -> frozenset[Path]:
+    """The files of this package that `module` depends on, itself included."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = _file(name)
+        if path is None or path in found:
+            continue
+        found.add(path)
+        waiting += imported(path)
+    return frozenset(found)
+
+
+def imported(path: Path) -> list[str]:
+    """The modules of this package that the file at `path` imports, inside functions too."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return [name for name in names if name.split(".")[0] == PACKAGE.name]
+
+
+def _file(module: str) -> Path | None:
+    base = PACKAGE.joinpath(*module.split(".")[1:])
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.exists() and path != PACKAGE / "__init__.py":
+            return path
+    return None
+
+
+def _save(path: Path, found: Evidence) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = json.dumps({"checks": [asdict(check) for check in found.checks], "seconds": found.seconds})
+    # Written beside its place and moved there, so that a reader never meets half a file.
+    beside = path.with_suffix(f".{os.getpid()}.tmp")
+    arrays: dict[str, Any] = {"__head__": np.array(head), **found.curves}
+    try:
+        with beside.open("wb") as handle:
+            np.savez_compressed(handle, **arrays)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _load(path: Path) -> Evidence:
+    with np.load(path, allow_pickle=False) as stored:
+        head = json.loads(str(stored["__head__"]))
+        curves = {name: stored[name] for name in stored.files if name != "__head__"}
+    return Evidence(tuple(Check(**check) for check in head["checks"]), curves, head["seconds"])

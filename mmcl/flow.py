@@ -1,0 +1,129 @@
+r"""The exact flow at infinite width.
+
+In the limit the weights of every coordinate stay orthogonal to all others, and gradient flow closes on the lengths
+and angles of the pairs $(k_{A,p},k_{B,p})$.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray as Array
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from mmcl import checks
+from mmcl.course import Held, Stretch
+from mmcl.data import PairedData
+from mmcl.extrapolation import integrate
+from mmcl.flow_system import FlowSystem
+from mmcl.objectives import InfoNCE, PositiveOnly
+from mmcl.symbolic.potentials import potential_in_temperature
+from mmcl.temperature import AnnealedTemperature, LearnedTemperature, StagewiseTemperature, Temperature
+from mmcl.trajectory import Trajectory
+
+
+def gradient_flow(
+    data: PairedData,
+    objective: InfoNCE | PositiveOnly,
+    times: ArrayLike,
+    *,
+    temperature: Temperature | None = None,
+    tolerance: float = 1e-9,
+) -> Trajectory:
+    r"""Gradient flow of the population loss at infinite width, exactly.
+
+    .. math:: \dot a_p = 2\sigma_{A,p}^2\Big(\frac{g_pc_p}{N_AN_B}-\frac{\Lambda a_p}{N_A^2}\Big),\quad
+              \dot c_p = \frac{g_p(\sigma_{A,p}^2b_p+\sigma_{B,p}^2a_p)}{N_AN_B}
+              -\Lambda c_p\Big(\frac{\sigma_{A,p}^2}{N_A^2}+\frac{\sigma_{B,p}^2}{N_B^2}\Big),\quad
+              \dot n_A = -\frac{2\sigma_{\xi,A}^2\Lambda n_A}{N_A^2},
+
+    and likewise for B, with $\theta_p=c_p/(N_AN_B)$, the force $g_p=-\partial L/\partial\theta_p$ and
+    $\Lambda=\sum_pg_p\theta_p$.
+
+    Source: derived in the chapters "The dynamics, derived" and "An exactly solvable model".
+
+    Args:
+        data: the world.
+        objective: InfoNCE or PositiveOnly; for a loss on finite batches its limit, ``.population(n)``.
+        times: gradient-flow times, increasing, from 0 on, shape (T,).
+        temperature: how τ² moves from the objective's on: learned, or on a schedule; None: not at all.
+        tolerance: local error allowed, relative to the lengths; 1e-9 leaves errors of about 1e-8 in the results.
+
+    Returns:
+        The `Trajectory` at `times`.
+
+    Raises:
+        TypeError, ValueError: on a world, an objective or times that do not fit.
+        ArithmeticError: if the flow cannot be followed, naming the time.
+    """
+    data = checks.kind(data, PairedData, "`data`")
+    t, tolerance = checks.times(times), checks.positive(tolerance, "`tolerance`")
+    compiled = potential_in_temperature(objective).thermal
+    now, state = 0.0, None
+    rows: list[dict[str, Any]] = []
+    for until, course, ceiling in _stretches(objective, temperature):
+        system = FlowSystem(data, compiled, course)
+        state = system.start if state is None else np.append(state[:-1], course.start(now))
+        ends = [until] if until <= t[-1] else []
+        wanted = np.array([*t[(now <= t) & (t < until)], *ends])
+        begun = now
+        for target, y in zip(wanted, integrate(system, state, wanted - begun, tolerance), strict=True):
+            if y[-1] > ceiling:
+                now, state = _reached(system, (now, state), target, ceiling, tolerance)
+                break
+            if target < until:
+                rows.append(_row(system, y))
+            now, state = target, y
+        if len(rows) == len(t):
+            break
+    series: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    if isinstance(objective, PositiveOnly):
+        series["inverse_temperature"][:] = np.nan
+    return Trajectory(time=t, **series)
+
+
+def _stretches(objective: InfoNCE | PositiveOnly, temperature: Temperature | None) -> Iterator[Stretch]:
+    if temperature is None:
+        yield Stretch(np.inf, Held(np.log(getattr(objective, "inverse_temperature", 1.0))))
+        return
+    kinds = (LearnedTemperature, StagewiseTemperature, AnnealedTemperature)
+    temperature = checks.kind(temperature, kinds, "`temperature`")
+    if isinstance(objective, PositiveOnly):
+        raise TypeError("`temperature` must be left out for PositiveOnly, which has none to move.")
+    yield from temperature.stretches(objective.inverse_temperature)
+
+
+def _reached(
+    system: FlowSystem, before: tuple[float, Array], after: float, ceiling: float, tolerance: float
+) -> tuple[float, Array]:
+    """When, and in which state, e reaches the ceiling between two times."""
+    time, state = before
+
+    def later(h: float) -> Array:
+        return next(integrate(system, state, np.array([h]), tolerance))
+
+    if state[-1] >= ceiling:
+        return before
+    h = brentq(lambda h: later(h)[-1] - ceiling, 0.0, after - time, xtol=1e-12 * after, rtol=1e-12)
+    return time + h, later(h)
+
+
+def _row(system: FlowSystem, y: Float[Array, " n"]) -> dict[str, Any]:
+    """The state as a row of the record."""
+    at = system.point(y)
+    (a, b, _), tau2 = at.lengths, np.exp(at.log_tau2)
+    phi, _ = system.objective.phi(at.theta, tau2)
+    return {
+        "alignment": at.theta.sum(),
+        "condition_number": np.sqrt(a.max() / a.min()),
+        "condition_number_b": np.sqrt(b.max() / b.min()),
+        "theta": at.theta,
+        "noise_share": np.array([mass.sum() for mass in at.noise]) / at.norms,
+        "misalignment": system.misalignment(at),
+        "loss": float(system.objective.outer(np.sum(phi))),
+        "inverse_temperature": tau2,
+    }

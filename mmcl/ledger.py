@@ -1,0 +1,144 @@
+"""The ledger as a reader sees it: claims, their numbers, their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mmcl.claims import Check, Claim, Evidence, all_claims
+from mmcl.claims.store import evidence
+
+SIGNS = {"equals": "±", "at least": "≥", "at most": "≤"}
+
+
+class ClaimFailed(AssertionError):
+    """A claim of the book does not hold in this run."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Claims with their evidence.
+
+    Attributes:
+        entries: each claim beside what measuring it gave.
+        reasons: whether to show every claim in full, with the reason of every tolerance.
+    """
+
+    entries: tuple[tuple[Claim, Evidence], ...]
+    reasons: bool = False
+
+    @property
+    def failed(self) -> tuple[Claim, ...]:
+        """The claims that do not hold."""
+        return tuple(claim for claim, found in self.entries if not found.holds)
+
+    def require(self) -> Ledger:
+        """The ledger itself, if every claim holds.
+
+        Raises:
+            ClaimFailed: naming the claims that do not, and the first number that is off.
+        """
+        for claim, found in self.entries:
+            for check in found.checks:
+                if not check.holds:
+                    raise ClaimFailed(f"claim `{claim.id}` fails at {check.label!r}: {sentence(check)}.")
+            if not found.holds:
+                raise ClaimFailed(f"claim `{claim.id}` has no check, so it has shown nothing.")
+        return self
+
+    def records(self) -> list[dict[str, object]]:
+        """One flat record per check, for machines."""
+        return [
+            {
+                "claim": claim.id,
+                "chapter": claim.chapter,
+                "check": check.label,
+                "relation": check.relation,
+                "predicted": check.predicted,
+                "measured": check.measured,
+                "tolerance": check.tolerance,
+                "reason": check.reason,
+                "holds": check.holds,
+            }
+            for claim, found in self.entries
+            for check in found.checks
+        ]
+
+    def _repr_markdown_(self) -> str:
+        if self.reasons:
+            # A rule after the last entry would leave its cell: docutils moves rules out of the end of a block.
+            return "\n\n---\n\n".join(_entry(claim, found) for claim, found in self.entries)
+        rows = [row for claim, found in self.entries for row in _rows(found, first=_reference(claim))]
+        return "\n".join(
+            ["| claim | what is compared | predicted | measured | verdict |", "|:--|:--|--:|--:|:--|", *rows]
+        )
+
+
+def _entry(claim: Claim, found: Evidence) -> str:
+    """One claim in full: its sentence, its numbers, and why each may differ by as much as it may."""
+    marks = {
+        reason: f"{{sup}}`{chr(97 + i)}`" for i, reason in enumerate(dict.fromkeys(c.reason for c in found.checks))
+    }
+    verdict = "holds" if found.holds else "**fails**"
+    why = " ".join(f"{mark} {reason}." for reason, mark in marks.items())
+    return "\n".join(
+        [
+            f"**{_reference(claim)}** · `{claim.id}` · {verdict} · {{doc}}`{claim.chapter}`",
+            "",
+            f"{claim.statement} *Source: {claim.source}.*",
+            "",
+            "| what is compared | predicted | measured | verdict |",
+            "|:--|--:|--:|:--|",
+            *_rows(found, marks=marks),
+            "",
+            why,
+        ]
+    )
+
+
+def _reference(claim: Claim) -> str:
+    return f"{{prf:ref}}`claim-{claim.id}`"
+
+
+def _rows(found: Evidence, *, first: str | None = None, marks: dict[str, str] | None = None) -> Iterable[str]:
+    """One row per check; the claim's name, if wanted, in the first row only."""
+    for i, check in enumerate(found.checks):
+        verdict = "holds" if check.holds else "**fails**"
+        predicted = allowed(check) + (f" {marks[check.reason]}" if marks else "")
+        cells = [check.label, predicted, number(check.measured), verdict]
+        name = [] if first is None else [first if i == 0 else ""]
+        yield "| " + " | ".join([*name, *cells]) + " |"
+
+
+def ledger(chapter: str | None = None, *, reasons: bool = False) -> Ledger:
+    """The claims of one chapter, or all of them, each with its evidence; measured now where no run is stored.
+
+    Raises:
+        ValueError: if the chapter makes no claim.
+    """
+    claims = [claim for claim in all_claims() if chapter in (None, claim.chapter)]
+    if not claims:
+        chapters = sorted({claim.chapter for claim in all_claims()})
+        raise ValueError(f"`chapter` must be one that makes a claim, {', '.join(chapters)}; got {chapter!r}.")
+    return Ledger(tuple((claim, evidence(claim)) for claim in claims), reasons)
+
+
+def number(value: float) -> str:
+    """A number as the table shows it: six digits, or the power of ten of a tiny one."""
+    if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e6):
+        return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+    return f"{value:.6g}"
+
+
+def allowed(check: Check) -> str:
+    """What the check allows: the prediction and how far from it, or the bound."""
+    if check.relation != "equals":
+        return f"{SIGNS[check.relation]} {number(check.predicted)}"
+    return f"{number(check.predicted)} ± {check.tolerance:.2g}".replace("e-0", "e-")
+
+
+def sentence(check: Check) -> str:
+    """The check in words."""
+    if check.relation == "equals":
+        return f"predicted {check.predicted:.8g}, measured {check.measured:.8g}, allowed ± {check.tolerance:.2g}"
+    return f"it must be {check.relation} {check.predicted:.8g}; measured {check.measured:.8g}"

@@ -1,0 +1,122 @@
+"""Training at finite width: what the theory must be held against."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmcl import checks
+from mmcl.data import PairedData
+from mmcl.empirical import EmpiricalPairs
+from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
+from mmcl.pair import Pair
+from mmcl.temperature import Temperature
+from mmcl.training.initial import Weights, gaussian_weights, orthonormal_weights
+from mmcl.training.loop import descend
+from mmcl.training.plan import Plan
+from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
+from mmcl.trajectory import Trajectory
+
+__all__ = ["TrainingDiverged", "TrainingInterrupted", "gaussian_weights", "orthonormal_weights", "train"]
+
+
+def train(
+    data: PairedData | EmpiricalPairs,
+    objective: Objective,
+    *,
+    step_size: float,
+    steps: int,
+    width: int | None = None,
+    batch_size: int | None = None,
+    rng: np.random.Generator | None = None,
+    record_every: int | None = None,
+    normalization: str = "population",
+    temperature: Temperature | None = None,
+    weights: Weights | None = None,
+    start: Trajectory | None = None,
+    progress: bool | None = None,
+) -> Trajectory:
+    r"""Train two linear towers $f_A=W_A^\top x_A/N_A$, $f_B=W_B^\top x_B/N_B$ by gradient descent.
+
+    .. math:: W\leftarrow W-\eta\,\nabla_WL,\qquad N_A^2=\mathbb E\|W_A^\top x_A\|^2
+
+    On `PairedData` a step works on the Gram matrices of the latent-space weights and costs $O(nd^2+d^3)$ whatever the
+    width; on `EmpiricalPairs` it is a step of torch.
+
+    Source: the learner of Ren & Li (2023).
+
+    Args:
+        data: the world, or real pairs.
+        objective: what to minimise: the *sum* of the two directions.
+        step_size: η; gradient-flow time is the sum of the step sizes.
+        steps: how many steps.
+        width: m; not needed where `weights` or `start` are given.
+        batch_size: n, fresh pairs a step; None: the full gradient (positives only; InfoNCE where the signs can be
+            enumerated; real pairs).
+        rng: where weights and batches come from; may be left out if nothing random is left, and where `start` carries
+            the state of its generator.
+        record_every: steps between two rows of the record; None: about 200 rows.
+        normalization: of the outputs: in expectation over the "population" or the "batch", or "sample" by sample, as
+            CLIP does. Exact negatives cannot be had with "sample".
+        temperature: how τ² moves from the objective's on: learned, or on a schedule; None: not at all.
+        weights: initial $W_A, W_B$, shapes (d, m); None: independent $\mathcal N(0,1/m)$ entries.
+        start: an earlier run to continue, with its weights, its clock and (without `rng`) its random numbers.
+        progress: a progress bar: True, False, or None for one on long work at a terminal.
+
+    Returns:
+        The `Trajectory`, with final weights and the generator's state.
+
+    Raises:
+        TypeError, ValueError: on arguments that do not fit, in one sentence.
+        TrainingDiverged: if the step size was too large; carries the record so far.
+        TrainingInterrupted: on Ctrl-C; carries the record so far.
+    """
+    data = checks.kind(data, (PairedData, EmpiricalPairs), "`data`")
+    objective = checks.kind(objective, (InfoNCE, InBatchInfoNCE, PositiveOnly), "`objective`")
+    rng = _generator(rng, start)
+    every = max(1, checks.whole(steps, "`steps`") // 200) if record_every is None else record_every
+    plan = Plan(step_size, steps, batch_size, every, normalization, rng, start, progress, temperature)
+    if rng is None and (batch_size is not None or (weights is None and start is None)):
+        raise TypeError("`rng` must be a numpy.random.Generator where weights or batches are drawn; got None.")
+    initial = _initial(data, width, weights, start, rng)
+    if isinstance(data, PairedData):
+        from mmcl.training.descent import Descent
+
+        return descend(Descent(data, objective, initial, batch_size, normalization), plan)
+    from mmcl.training.towers import Towers  # torch, only where it is needed
+
+    return descend(Towers(data, objective, initial, batch_size, normalization), plan)
+
+
+def _generator(rng: np.random.Generator | None, start: Trajectory | None) -> np.random.Generator | None:
+    """The caller's generator, or one that goes on where the earlier run's stopped."""
+    if rng is not None:
+        return checks.generator(rng)
+    if start is None or start.rng_state is None:
+        return None
+    bits = getattr(np.random, str(start.rng_state["bit_generator"]))()
+    bits.state = start.rng_state
+    return np.random.Generator(bits)
+
+
+def _initial(
+    data: PairedData | EmpiricalPairs,
+    width: int | None,
+    weights: Weights | None,
+    start: Trajectory | None,
+    rng: np.random.Generator | None,
+) -> Weights:
+    dims = Pair(*(v.ambient_dim for v in data.views)) if isinstance(data, PairedData) else Pair(*data.ambient_dim)
+    if weights is not None and start is not None:
+        raise TypeError("`weights` and `start` must not both be given: either says where training starts.")
+    given = start.weights if start is not None else weights
+    if given is None:
+        if width is None:
+            raise TypeError("`width` (m) must be given where neither `weights` nor `start` is.")
+        return gaussian_weights(dims, width, rng=checks.generator(rng))
+    name = "`start`" if start is not None else "`weights` (W)"
+    arrays = Pair(*(checks.real_array(w, name, ndim=2) for w in given))
+    m = arrays.a.shape[1] if width is None else checks.whole(width, "`width` (m)")
+    for array, d, letter in zip(arrays, dims, "AB", strict=True):
+        if array.shape != (d, m):
+            raise ValueError(f"{name} must have shape {(d, m)} for modality {letter}; got {array.shape}.")
+    return arrays

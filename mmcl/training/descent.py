@@ -1,0 +1,122 @@
+"""Training in the world of the theory: (stochastic) gradient descent in the reduced form, at any width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy import ndarray as Array
+
+from mmcl import checks
+from mmcl.data import PairedData
+from mmcl.metrics import condition_number
+from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
+from mmcl.pair import Pair
+from mmcl.training.grams import Grams, gradient
+from mmcl.training.initial import Weights
+from mmcl.training.scores import Signs
+
+ENUMERABLE = 16  # independent signs whose patterns are still listed one by one
+SMALL = 512  # rows; below, the threads of a matrix product cost more than they bring
+
+
+class Descent:
+    r"""One run in the reduced form: the stacked weights $V=(V_A;V_B)$ are kept as $FQ^\top$ with F of shape (D, k).
+
+    Here $D=d_A+d_B$, $k=\min(D,m)$, and Q has orthonormal columns and never changes: a step is
+    $F\leftarrow(I-\eta\,DHD)F$ with H the stacked derivatives of `grams.gradient`, and the width never enters. A factor
+    instead of the Gram matrix $FF^\top$ keeps the rank, which round-off would not. Each modality's largest scale is its
+    unit, since a common factor changes nothing.
+    """
+
+    def __init__(
+        self, data: PairedData, objective: Objective, weights: Weights, batch_size: int | None, normalization: str
+    ) -> None:
+        self.data, self.objective, self.normalization = data, objective, normalization
+        self.split = data.views.a.ambient_dim
+        self.units = Pair(*(float(view.scales.max()) for view in data.views))
+        self.scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
+        start = np.vstack([_in_axes(w, view.basis) for w, view in zip(weights, data.views, strict=True)])
+        self.frame, triangle = np.linalg.qr(start.T)
+        self.state = triangle.T.copy()
+        self.small = len(self.scales) <= SMALL
+        self.norm_at_start = float(np.vdot(self.state, self.state))
+        self.batch = batches(data, objective, batch_size)
+        self.loss = self.slope = np.nan
+
+    @property
+    def latent(self) -> Grams:
+        """The Gram matrices of $K=DV$."""
+        k, d = self.scales[:, None] * self.state, self.split
+        return Grams(k[:d] @ k[:d].T, k[:d] @ k[d:].T, k[d:] @ k[d:].T)
+
+    @property
+    def growth(self) -> float:
+        r"""$\|W\|^2$ over its start: 1 along gradient flow, 1 + O(step size) in a descent that follows it."""
+        return float(np.vdot(self.state, self.state)) / self.norm_at_start
+
+    @property
+    def weights(self) -> Weights:
+        """$W_A, W_B$ as they are now, shapes (d, m)."""
+        parts = np.split(self.state @ self.frame.T, [self.split])
+        bases = (view.basis for view in self.data.views)
+        return Pair(*(v if basis is None else basis @ v for v, basis in zip(parts, bases, strict=True)))
+
+    def step(self, size: float, rng: np.random.Generator | None) -> None:
+        r"""$F\leftarrow(I-\eta\,DHD)F$; afterwards `loss` is the value that the batch had before the step."""
+        latent = self.latent
+        self.loss, h = gradient(self.objective, latent, self.batch(rng), self.normalization, self.data.signal_dim)
+        self.slope = float(np.vdot(h.ab, latent.ab))  # the loss is a function of τ²R
+        scales = self.scales[:, None]
+        self.state = self.state - size * (scales * (h.stacked() @ (scales * self.state)))
+
+    def row(self) -> dict[str, object]:
+        """What a `Trajectory` records of the present state."""
+        r, latent, (unit_a, unit_b) = self.data.signal_dim, self.latent, self.units
+        k_a, k_b = (part[:r] for part in np.split(self.scales[:, None] * self.state, [self.split]))
+        norms, theta = np.array(latent.norms), np.diagonal(latent.scores)[:r]
+        return {
+            "alignment": theta.sum(),
+            "condition_number": condition_number(k_a.T),
+            "condition_number_b": condition_number(k_b.T),
+            "theta": theta,
+            "noise_share": 1 - np.array([np.vdot(k, k) for k in (k_a, k_b)]) / norms,
+            "misalignment": np.sum((unit_a * k_a - unit_b * k_b) ** 2, axis=1) / 4,
+        }
+
+
+def _in_axes(weights: Array, basis: Array | None) -> Array:
+    return weights if basis is None else basis.T @ weights
+
+
+def batches(
+    data: PairedData, objective: Objective, batch_size: int | None
+) -> Callable[[np.random.Generator | None], Signs | None]:
+    """Where the signs of a step come from: drawn afresh, or (`batch_size` None) all patterns, each once.
+
+    Raises:
+        ValueError: if the full gradient of this objective cannot be had in this world.
+    """
+    if batch_size is not None:
+        return lambda rng: data.signs(batch_size, rng=checks.generator(rng))
+    if isinstance(objective, PositiveOnly):
+        return lambda rng: None
+    if isinstance(objective, InBatchInfoNCE):
+        raise ValueError("`batch_size` (n) must be given for InBatchInfoNCE, whose loss depends on it; got None.")
+    count = sum(view.ambient_dim for view in data.views) - data.signal_dim
+    if isinstance(objective, InfoNCE) and count > ENUMERABLE:
+        raise ValueError(
+            "`batch_size` (n) may be None, for the full gradient of InfoNCE, in worlds of at most "
+            f"{ENUMERABLE} independent signs (d_A + d_B - r); got {count}."
+        )
+    signs = all_signs(data)
+    return lambda rng: signs
+
+
+def all_signs(data: PairedData) -> Signs:
+    """Every pattern of the independent signs $(z,\\xi_A,\\xi_B)$, once: the whole population."""
+    r, d_a = data.signal_dim, data.views.a.ambient_dim
+    count = d_a + data.views.b.ambient_dim - r
+    patterns = 1.0 - 2.0 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
+    z, xi_a, xi_b = np.split(patterns, [r, d_a], axis=1)
+    return Pair(np.hstack([z, xi_a]), np.hstack([z, xi_b]))

@@ -1,0 +1,97 @@
+r"""The learner in reduced form: its Gram matrices, and the gradient in them.
+
+With $V=U^\top W$ the weights in the axes of the world and $D$ its scales, $K=DV$ are the latent-space weights. Every
+loss here depends on $K_A,K_B$ through $K_AK_A^\top,K_AK_B^\top,K_BK_B^\top$ alone, and a step of descent multiplies
+the stacked $V=(V_A;V_B)$ from the left by a symmetric matrix. So the cost of a step does not depend on the width m.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray as Array
+
+from mmcl.objectives import Objective
+from mmcl.pair import Pair
+from mmcl.training.scores import Signs, gradient_in_r, gradient_in_scores
+
+
+class Grams(NamedTuple):
+    """$K_AK_A^\\top$, $K_AK_B^\\top$, $K_BK_B^\\top$; or the derivatives of a loss in them."""
+
+    aa: Float[Array, "d_a d_a"]
+    ab: Float[Array, "d_a d_b"]
+    bb: Float[Array, "d_b d_b"]
+
+    @property
+    def norms(self) -> Pair[float]:
+        r"""$N_A^2=\mathrm{tr}\,K_AK_A^\top$ and $N_B^2$: the population's mean square of the raw outputs."""
+        return Pair(float(np.trace(self.aa)), float(np.trace(self.bb)))
+
+    @property
+    def scores(self) -> Float[Array, "d_a d_b"]:
+        """R, normalised in the population."""
+        a, b = self.norms
+        return self.ab / (np.sqrt(a) * np.sqrt(b))
+
+    def stacked(self) -> Float[Array, "D D"]:
+        r"""$\begin{pmatrix}2H_{AA}&H_{AB}\\H_{AB}^\top&2H_{BB}\end{pmatrix}$: K to $\partial L/\partial K$."""
+        return np.block([[2 * self.aa, self.ab], [self.ab.T, 2 * self.bb]])
+
+
+def gradient(
+    objective: Objective, grams: Grams, signs: Signs | None, normalization: str, signal_dim: int
+) -> tuple[float, Grams]:
+    """The loss and its derivatives in the three Gram matrices.
+
+    Args:
+        objective: what is minimised.
+        grams: the learner.
+        signs: a batch of latent signs; None for the exact population gradient of `PositiveOnly`.
+        normalization: of the outputs, in expectation over the "population" or the "batch", or "sample" by sample.
+        signal_dim: r.
+    """
+    if signs is None:
+        return _by_norm(grams, grams.norms, _positive_population(grams, signal_dim), None)
+    if normalization == "sample":
+        return _by_sample(objective, grams, signs)
+    if normalization == "population":
+        norms, moments = grams.norms, None
+    else:
+        moments = Pair(*(eps.T @ eps / len(eps) for eps in signs))
+        norms = Pair(float(np.vdot(grams.aa, moments.a)), float(np.vdot(grams.bb, moments.b)))
+    R = grams.ab / (np.sqrt(norms.a) * np.sqrt(norms.b))
+    return _by_norm(grams, norms, gradient_in_r(objective, R, signs), moments)
+
+
+def _positive_population(grams: Grams, r: int) -> tuple[float, Array]:
+    x = np.zeros_like(grams.ab)
+    x[np.arange(r), np.arange(r)] = -2.0
+    return float(np.vdot(x, grams.scores)), x
+
+
+def _by_norm(
+    grams: Grams, norms: Pair[float], score: tuple[float, Array], moments: Pair[Array] | None
+) -> tuple[float, Grams]:
+    r"""The chain rule through a normaliser per modality: $\partial L/\partial N_A^2=-\langle X,R\rangle/2N_A^2$."""
+    loss, x = score
+    scale = np.sqrt(norms.a) * np.sqrt(norms.b)
+    through = -np.vdot(x, grams.ab) / (2 * scale)
+    unit = moments or Pair(np.eye(len(grams.aa)), np.eye(len(grams.bb)))
+    return loss, Grams(through / norms.a * unit.a, x / scale, through / norms.b * unit.b)
+
+
+def _by_sample(objective: Objective, grams: Grams, signs: Signs) -> tuple[float, Grams]:
+    """The same through a normaliser per sample, $n_i^2=\\varepsilon_i^\\top K K^\\top\\varepsilon_i$."""
+    squares = Pair(
+        *(np.einsum("ni,ij,nj->n", e, g, e, optimize=True) for e, g in zip(signs, (grams.aa, grams.bb), strict=True))
+    )
+    unit = Pair(*(e / np.sqrt(s)[:, None] for e, s in zip(signs, squares, strict=True)))
+    scores = unit.a @ grams.ab @ unit.b.T
+    loss, pull = gradient_in_scores(objective, scores)
+    work = pull * scores
+    h_aa = -0.5 * (unit.a * work.sum(axis=1)[:, None]).T @ unit.a
+    h_bb = -0.5 * (unit.b * work.sum(axis=0)[:, None]).T @ unit.b
+    return loss, Grams(h_aa, unit.a.T @ pull @ unit.b, h_bb)

@@ -1,0 +1,36 @@
+"""A run that ended early keeps its record."""
+
+from __future__ import annotations
+
+from mmcl.trajectory import Trajectory
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """The user stopped a run.
+
+    Attributes:
+        trajectory: the record up to the last finished step; pass it as `start` to go on.
+    """
+
+    def __init__(self, trajectory: Trajectory) -> None:
+        super().__init__(
+            f"Training was interrupted after step {trajectory.steps} (t = {trajectory.time[-1]:g}); "
+            f"the record up to there is in `.trajectory`, and training goes on from it as `start`."
+        )
+        self.trajectory = trajectory
+
+
+class TrainingDiverged(ArithmeticError):
+    """A step threw the weights far away from anything that gradient flow, which conserves their norm, could reach.
+
+    Attributes:
+        trajectory: the record up to the last finite step; pass it as `start`, with a smaller step, to go on.
+    """
+
+    def __init__(self, trajectory: Trajectory, *, step_size: float) -> None:
+        super().__init__(
+            f"Training diverged at step {trajectory.steps + 1} (t = {trajectory.time[-1] + step_size:g}): one step "
+            f"threw the weights' norm, which gradient flow conserves, or a learned temperature out of bounds; lower "
+            f"`step_size` (η), which was {step_size:g}."
+        )
+        self.trajectory = trajectory

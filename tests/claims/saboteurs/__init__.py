@@ -1,0 +1,7 @@
+"""For every claim at least one broken run on which it must fail: a module for each group of claims."""
+
+from __future__ import annotations
+
+from saboteurs import standing, temperature
+
+SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS

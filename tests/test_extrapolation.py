@@ -1,0 +1,127 @@
+"""The stiff-safe integrator, on systems whose solution is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from mmcl.extrapolation import integrate
+
+
+@dataclass
+class Linear:
+    """y' = A (y - limit)."""
+
+    matrix: np.ndarray
+    limit: np.ndarray
+    calls: int = 0
+
+    def velocity(self, y):
+        self.calls += 1
+        return self.matrix @ (y - self.limit)
+
+    def linearised(self, y):
+        return lambda h: lambda b: np.linalg.solve(np.eye(len(y)) - h * self.matrix, b)
+
+    def coasting(self, y):
+        return None
+
+    def tolerance(self, y):
+        return np.ones_like(y)
+
+
+class Logistic:
+    """y' = y (1 - y), from 1/1000."""
+
+    start = np.array([1e-3])
+
+    def velocity(self, y):
+        return y * (1 - y)
+
+    def linearised(self, y):
+        return lambda h: lambda b: b / (1 - h * (1 - 2 * y))
+
+    def coasting(self, y):
+        return None
+
+    def tolerance(self, y):
+        return np.ones_like(y)
+
+    @staticmethod
+    def solution(t):
+        return 1 / (1 + 999 * np.exp(-t))
+
+
+def _decay(rates) -> Linear:
+    return Linear(-np.diag(np.array(rates, dtype=float)), np.zeros(len(rates)))
+
+
+def test_a_decay_is_followed_to_its_tolerance():
+    times = np.linspace(0, 5, 11)
+    for tolerance in (1e-4, 1e-6, 1e-8, 1e-10):
+        states = np.array(list(integrate(_decay([1.0]), np.ones(1), times, tolerance)))
+        assert np.abs(states[:, 0] - np.exp(-times)).max() < 10 * tolerance  # a few steps of at most one tolerance each
+
+
+def test_a_nonlinear_system_is_followed_to_its_tolerance():
+    times = np.array([0.0, 1.0, 7.0, 30.0])
+    for tolerance in (1e-5, 1e-8, 1e-11):
+        states = np.array(list(integrate(Logistic(), Logistic.start, times, tolerance)))[:, 0]
+        # Early errors grow with the solution, by up to 1/y(0) = 1000 in this system.
+        assert np.abs(states - Logistic.solution(times)).max() < 1000 * tolerance
+
+
+def test_the_order_adapts_so_that_accuracy_costs_little():
+    cost = {}
+    for tolerance in (1e-4, 1e-10):
+        system = _decay([1.0])
+        list(integrate(system, np.ones(1), np.array([5.0]), tolerance))
+        cost[tolerance] = system.calls
+    # A method of fixed order two would need a thousand times the work for a millionth of the error.
+    assert cost[1e-10] < 12 * cost[1e-4]
+
+
+def test_stiff_modes_are_damped_and_not_followed():
+    system = Linear(np.array([[-1e6, 1e6], [0.0, -1.0]]), np.array([2.0, 2.0]))
+    times = np.array([0.0, 1.0, 10.0, 1e4])
+    states = np.array(list(integrate(system, np.zeros(2), times, 1e-9)))
+    slow = 2 - 2 * np.exp(-times)
+    fast = 2 - (2 / (1 - 1e-6)) * np.exp(-times) + (2 / (1 - 1e-6) - 2) * np.exp(-1e6 * times)
+    np.testing.assert_allclose(states, np.column_stack([fast, slow]), atol=1e-7)
+    assert system.calls < 20_000  # an explicit method needs 1e10
+
+
+def test_every_output_is_stepped_on_exactly_and_asks_nothing_of_the_others():
+    few = list(integrate(Logistic(), Logistic.start, np.array([10.0]), 1e-9))[-1]
+    many = list(integrate(Logistic(), Logistic.start, np.linspace(0, 10, 173), 1e-9))[-1]
+    np.testing.assert_allclose(few, many, atol=1e-6)
+    np.testing.assert_allclose(many, Logistic.solution(10.0), atol=1e-6)
+
+
+def test_the_start_is_given_back_untouched_at_time_zero():
+    (state,) = integrate(Logistic(), Logistic.start, np.array([0.0]), 1e-9)
+    np.testing.assert_array_equal(state, Logistic.start)
+
+
+def test_a_system_at_rest_stays_there():
+    system = Linear(-np.eye(2), np.array([1.0, -2.0]))
+    for state in integrate(system, np.array([1.0, -2.0]), np.array([0.0, 1.0, 1e9]), 1e-9):
+        np.testing.assert_array_equal(state, [1.0, -2.0])
+
+
+# Every accepted step starts before the wall; the last one may end beyond it.
+SENTENCE = r"^The flow could not be followed beyond t = 1\.\d+: the step size vanished\.$"
+
+
+class Wall(Linear):
+    """y' = 1 up to y = 1, and nothing beyond."""
+
+    def velocity(self, y):
+        return np.where(y <= 1, 1.0, np.nan)
+
+
+def test_a_solution_that_ends_is_reported_with_its_time():
+    with pytest.raises(ArithmeticError, match=SENTENCE):
+        list(integrate(Wall(np.zeros((1, 1)), np.zeros(1)), np.zeros(1), np.array([0.5, 2.0]), 1e-9))
