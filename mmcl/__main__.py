@@ -91,7 +91,7 @@ def _target(text: str) -> Path:
 def _verify(options: argparse.Namespace) -> int:
     from mmcl.claims import all_claims, claim
     from mmcl.claims.store import evidence, measure_missing
-    from mmcl.ledger import Ledger, allowed, number
+    from mmcl.ledger import Ledger
 
     wanted = [claim(name) for name in options.claims] or list(all_claims())
     for one in measure_missing(wanted):
@@ -101,13 +101,9 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"holds": not book.failed, "checks": book.records()}, indent=2, ensure_ascii=False))
         return 1 if book.failed else 0
-    for one, seen in book.entries:
-        if options.brief and seen.holds:
-            continue
-        print(f"{one.id}: {'holds' if seen.holds else 'FAILS'}")
-        for check in seen.checks:
-            verdict = "holds" if check.holds else "FAILS"
-            print(f"  {verdict}  {check.label}: {number(check.measured)} ({allowed(check)})")
+    shown = Ledger(tuple(entry for entry in found if not (options.brief and entry[1].holds)))
+    if shown.entries:
+        print(shown)
     print(f"{len(found) - len(book.failed)} of {len(found)} claims hold.")
     return 1 if book.failed else 0
 
