@@ -21,11 +21,11 @@ LAYERS = {
     "ground": ("checks", "pair"),
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
-        "trajectory", "symbolic", "temperature", "course", "surrogate",
+        "trajectory", "symbolic", "temperature", "course", "surrogate", "sparse",
     ),
     "dynamics": (
         "extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training",
-        "landscape",
+        "landscape", "augmentation", "covariance",
     ),
     "judgement": ("claims", "ledger"),
     "face": ("__init__", "__main__", "figures"),
