@@ -127,8 +127,8 @@ RELATIVE = np.array([0.1, 0.3, 0.5, 0.7, 0.85, 1.15, 1.5, 2.0])  # noise power o
 @claim(
     id="augmentation-threshold",
     statement="Noise along a direction is fatal to it from $\\nu^2/\\sigma^2=(e^{2\\tau^2/s}-1)/2$ on, beside $s$ "
-    "others: negatives protect a direction up to there, whatever $K$. Positives alone give up every direction but the "
-    "least noisy.",
+    "others: negatives protect a direction up to there, whatever $K$. Positives alone give up a direction that is "
+    "noisier than another, however little.",
     source="ours; collapse by strong augmentation is a finding of Jing et al. (2022), in a model of their own",
     chapter="neighbours",
 )

@@ -31,8 +31,8 @@ class Features:
     r"""What the neurons of tower A have learned.
 
     Attributes:
-        theta: $\theta_p=\mathbb E[f_Az_p]\cdot\mathbb E[f_Bz_p]/\mathbb Ez_p^2$, what coordinate p contributes to the alignment
-            through its linear response, shape (r,).
+        theta: $\theta_p=\mathbb E[f_Az_p]\cdot\mathbb E[f_Bz_p]/\mathbb Ez_p^2$, what coordinate p contributes to the
+            alignment through its linear response, shape (r,).
         alignment: $\mathbb Ef_A\cdot f_B$.
         on_signal: share of the neurons whose largest weight is on a signal coordinate.
         noise_energy: share of the squared weights that is not on signal coordinates.
@@ -150,16 +150,17 @@ def learned_features(
         rng: where the pairs come from.
         threshold: β, as in training.
     """
-    batch = data.sample(TESTED, rng=rng)
+    a, b, z = data.sample(TESTED, rng=rng)
+    assert z is not None
     f_a, f_b = (
         encode(torch.from_numpy(x), torch.from_numpy(w), threshold).numpy()
-        for x, w in zip(batch[:2], weights, strict=True)
+        for x, w in zip((a, b), weights, strict=True)
     )
-    response_a, response_b = (f.T @ batch.z / len(f) for f in (f_a, f_b))
+    response_a, response_b = (f.T @ z / len(f) for f in (f_a, f_b))
     squares = weights.a**2
     r = data.signal_dim
     return Features(
-        theta=np.sum(response_a * response_b, axis=0) / np.maximum(np.mean(batch.z**2, axis=0), 1 / TESTED),
+        theta=np.sum(response_a * response_b, axis=0) / np.maximum(np.mean(z**2, axis=0), 1 / TESTED),
         alignment=float(np.sum(f_a * f_b) / len(f_a)),
         on_signal=float(np.mean(squares.argmax(axis=0) < r)),
         noise_energy=float(squares[r:].sum() / squares.sum()),

@@ -87,7 +87,9 @@ def _collapse(**broken) -> Callable[[Patch], Evidence]:
         names = {loss: name for name, loss in collapse.LOSSES.items()}
         patch.setattr(collapse, "_against_definition", lambda *_: 0.0)
         patch.setattr(collapse, "DIMS", np.array([64, 4096]))
-        if "descend" not in broken:
+        if "descend" in broken:
+            patch.setattr(collapse, "END", 60.0)
+        else:
             patch.setattr(
                 collapse, "_trained", lambda loss, start, _: known[f"{names[loss]} {start.__name__.partition('_')[0]}"]
             )
