@@ -70,9 +70,9 @@ def ends(objective: InfoNCE | PositiveOnly, signal: Array, strengths: Array, *, 
         leaves = Pair(*(w.detach().requires_grad_() for w in weights))
         slopes = torch.autograd.grad(value(objective, x, leaves), leaves)
         weights = Pair(*((w - step_size * g).detach() for w, g in zip(leaves, slopes, strict=True)))
-    a, b = ((_normalised_rows(inputs, w)) for inputs, w in zip(x, weights, strict=True))
-    power = np.square(np.append(signal[:-1], 1.0)) * np.ones((len(strengths), 1))
-    power[:, -1] = signal[-1] ** 2 + strengths**2
+    a, b = (_normalised_rows(inputs, w) for inputs, w in zip(x, weights, strict=True))
+    power = np.tile(signal**2, (len(strengths), 1))
+    power[:, -1] += strengths**2
     theta = np.square(signal) * np.einsum("bpm,bpm->bp", a, b)
     return Ends(power * np.einsum("bpm,bpm->bp", a, a), theta.sum(axis=1))
 
