@@ -21,9 +21,12 @@ LAYERS = {
     "ground": ("checks", "pair"),
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
-        "trajectory", "symbolic", "temperature", "course", "surrogate",
+        "trajectory", "symbolic", "temperature", "course", "surrogate", "sparse",
     ),
-    "dynamics": ("extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training"),
+    "dynamics": (
+        "extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training",
+        "landscape", "augmentation", "covariance",
+    ),
     "judgement": ("claims", "ledger", "comparison"),
     "face": ("__init__", "__main__", "figures"),
 }  # fmt: skip

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from saboteurs import standing, temperature
+from saboteurs import neighbours, standing, temperature
 
-SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS
+SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS | neighbours.SABOTEURS
