@@ -23,7 +23,7 @@ LAYERS = {
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
         "trajectory", "symbolic", "temperature", "course", "surrogate",
     ),
-    "dynamics": ("extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training"),
+    "dynamics": ("extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training", "methods"),
     "judgement": ("claims", "ledger"),
     "face": ("__init__", "__main__", "figures"),
 }  # fmt: skip
