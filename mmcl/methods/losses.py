@@ -1,7 +1,7 @@
 r"""The differentiable face of each method: its loss in the second moments of the data.
 
-Encoders and predictors are linear, so $\mathbb E x_Ax_A^\top$, $\mathbb E x_Bx_B^\top$ and $\mathbb E x_Ax_B^\top$ are all
-that a loss sees of the data. Nothing is sampled.
+Encoders and predictors are linear, so $\mathbb E x_Ax_A^\top$, $\mathbb E x_Bx_B^\top$ and $\mathbb E x_Ax_B^\top$ are
+all that a loss sees of the data. Nothing is sampled.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""The exact flow of methods with a linear predictor, in symmetric worlds from an orthogonal start.
 
-With $k_{\pm,p}=(k_{A,p}\pm k_{B,p})/2$ the predictor stays diagonal in the directions of $k_{+,p}$, $k_{-,p}$ and of the
-noise images; each direction has one length and one eigenvalue, and the flow closes on them.
+With $k_{\pm,p}=(k_{A,p}\pm k_{B,p})/2$ the predictor stays diagonal in the directions of $k_{+,p}$, $k_{-,p}$ and of
+the noise images; each direction has one length and one eigenvalue, and the flow closes on them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PredictorFlow:
     def directions(self) -> tuple[Array, Array, Array]:
         r"""$\sigma^2$, sign and copies of every direction: $k_+$ of each coordinate, $k_-$ of each, noise by scale.
 
-        A noise image belongs to one modality: with the mass of both as its length it counts half a copy for each.
+        A noise image belongs to one modality; the other has as many of its own, and the copies are those of one.
         """
         view = self.data.views.a
         scales, counts = np.unique(view.noise[view.noise > 0], return_counts=True)
@@ -53,7 +53,7 @@ class PredictorFlow:
     @property
     def start(self) -> Float[Array, " n"]:
         """Orthogonal rows of unit length, and the predictor or the memory that goes with them."""
-        speed, sign, copies = self.directions
+        speed, sign, _ = self.directions
         x = np.sqrt(np.where(sign == 0, speed, speed / 2))
         if isinstance(self.method, DirectPred):
             q = self._strength(x)
@@ -79,7 +79,7 @@ class PredictorFlow:
 
     def velocity(self, _: float, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """The derivatives."""
-        speed, sign, copies = self.directions
+        speed, sign, _ = self.directions
         method, (x, q, target) = self.method, self.parts(y)
         S, N2_p, N2 = self.cosine(y)
         factor = (1.0 if isinstance(method, SimSiam) else 2.0) / np.sqrt(N2_p * N2)

@@ -108,7 +108,8 @@ class MaskedReconstruction:
 class VICReg:
     r"""Alignment, a floor under every axis's variance, and a price on the covariance of two axes.
 
-    .. math:: L=\lambda\,\mathbb E\|f_A-f_B\|^2+\frac1m\sum_{X=A,B}\Big[\mu\sum_i\max\big(0,1-\sqrt{G^X_{ii}+10^{-4}}\big)
+    .. math:: L=\lambda\,\mathbb E\|f_A-f_B\|^2
+              +\frac1m\sum_{X=A,B}\Big[\mu\sum_i\max\big(0,1-\sqrt{G^X_{ii}+10^{-4}}\big)
               +\nu\sum_{i\ne j}(G^X_{ij})^2\Big],\qquad G^X=\mathbb E f_Xf_X^\top
 
     Source: Bardes, Ponce & LeCun (2022). The outputs are not normalised.

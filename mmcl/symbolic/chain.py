@@ -11,6 +11,7 @@ from mmcl.symbolic.expectation import log_expectation
 from mmcl.symbolic.gram_flow import closure, conservation, first_integrals
 from mmcl.symbolic.hyperbolic import coordinates, solver_form
 from mmcl.symbolic.loss_of_theta import force, loss_in_theta, temperature_limit
+from mmcl.symbolic.predictor import predictor_end, predictor_flow, predictor_laws
 from mmcl.symbolic.score_gradient import score_gradient, weight_gradient
 from mmcl.symbolic.stage_one import common_force, positives_alone, symmetric_case, universal_curve
 from mmcl.symbolic.symmetry import sign_symmetry
@@ -29,6 +30,7 @@ CHAPTERS = {
         convexity, cauchy_schwarz, jensen, forces_at_balance, masses_at_balance, symmetric_rates, unequal_rates,
     ),
     "temperature": (learned, optima, freezing),
+    "non-contrastive": (predictor_flow, predictor_laws, predictor_end),
 }  # fmt: skip
 
 
