@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 
 import numpy as np
 from numpy import ndarray as Array
@@ -10,7 +11,7 @@ from mmcl.claims.claim import Check, Evidence, Run, at_most, claim, close, zero
 from mmcl.claims.summary import summary
 from mmcl.data import PairedData
 from mmcl.methods import BarlowTwins, MaskedReconstruction, VICReg, train_method
-from mmcl.methods.ends import End, barlow_end, vicreg_end
+from mmcl.methods.ends import barlow_end, vicreg_end
 from mmcl.methods.reconstruction import reconstruction_flow
 from mmcl.pair import Pair
 from mmcl.training.initial import gaussian_weights, orthonormal_weights
@@ -21,6 +22,24 @@ STARTS = (1.0, 0.1)  # lengths of the rows at the start of reconstruction
 DONE = 1.0  # when the reconstruction's runs are judged
 FINE = np.concatenate([[0.0], np.geomspace(1e-3, DONE, 160)])
 NOISY = PairedData(signal_a=(1.5, 1.0), noise_a=1.0, ambient_dim=10)
+
+
+class Setting(NamedTuple):
+    """A run from random weights."""
+
+    method: VICReg | BarlowTwins
+    world: PairedData
+    width: int
+    step_size: float
+    steps: int
+
+
+RUNS = {
+    "VICReg": Setting(VICReg(), CANONICAL, 16, 0.004, 3000),
+    "VICReg, λ = 0.2": Setting(VICReg(0.2, 25.0, 1.0), NOISY, 8, 0.02, 3000),
+    "Barlow Twins": Setting(BarlowTwins(), CANONICAL, 128, 0.1, 1000),
+    "Barlow Twins, λ = 0.05": Setting(BarlowTwins(0.05), CANONICAL, 32, 0.1, 1000),
+}
 SETTLED = "descent in finite steps, and what is left to decay; the bar is chosen"
 
 
@@ -93,17 +112,12 @@ def _reconstructed(descend: Run, s: float, step_size: float) -> Trajectory:
 )
 def decorrelation(descend: Run = train_method) -> Evidence:
     """Both methods from random weights, beside the optimum in closed form."""
-    vicreg = VICReg()
-    runs = {
-        "VICReg": (_run(descend, CANONICAL, vicreg, 16, 0.004, 12.0), vicreg_end(CANONICAL, vicreg, 16)),
-        "Barlow Twins": (_barlow(descend, 0.005, 128), barlow_end(CANONICAL, BarlowTwins(), 128)),
-        "Barlow Twins, λ = 0.05": (_barlow(descend, 0.05, 32), barlow_end(CANONICAL, BarlowTwins(0.05), 32)),
-    }
-    weak = VICReg(0.2, 25.0, 1.0)
-    runs["VICReg, λ = 0.2"] = (_run(descend, NOISY, weak, 8, 0.004, 60.0), vicreg_end(NOISY, weak, 8))
     checks: list[Check] = []
     curves: dict[str, Array] = {}
-    for name, (run, end) in runs.items():
+    for name, setting in RUNS.items():
+        run = _run(descend, setting)
+        method, world, width = setting.method, setting.world, setting.width
+        end = vicreg_end(world, method, width) if isinstance(method, VICReg) else barlow_end(world, method, width)
         rank = run.effective_rank[-1]
         checks += [
             zero(
@@ -119,21 +133,14 @@ def decorrelation(descend: Run = train_method) -> Evidence:
         curves |= {
             f"{name} time": run.time, f"{name} kappa": run.condition_number, f"{name} alignment": run.alignment,
             f"{name} noise": run.noise_share.mean(axis=1), f"{name} end": np.array(end),
-            f"{name} summary": summary(run), f"{name} predicted": _predicted(end),
         }  # fmt: skip
+        if world is CANONICAL:
+            curves |= {f"{name} summary": summary(run), f"{name} predicted": np.array([*end, np.nan])}
     return Evidence(tuple(checks), curves)
 
 
-def _predicted(end: End) -> Array:
-    return np.array([*end, np.nan])
-
-
-def _barlow(descend: Run, off_diagonal: float, width: int) -> Trajectory:
-    return _run(descend, CANONICAL, BarlowTwins(off_diagonal), width, 0.1, 100.0)
-
-
-def _run(descend: Run, world: PairedData, method: object, width: int, step_size: float, until: float) -> Trajectory:
-    dims = Pair(*(view.ambient_dim for view in world.views))
-    weights = gaussian_weights(dims, width, rng=np.random.default_rng(94))
-    steps = round(until / step_size)
-    return descend(world, method, weights=weights, step_size=step_size, steps=steps, record_every=steps // 100)
+def _run(descend: Run, it: Setting) -> Trajectory:
+    dims = Pair(*(view.ambient_dim for view in it.world.views))
+    weights = gaussian_weights(dims, it.width, rng=np.random.default_rng(94))
+    every = max(1, it.steps // 100)
+    return descend(it.world, it.method, weights=weights, step_size=it.step_size, steps=it.steps, record_every=every)

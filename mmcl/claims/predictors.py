@@ -35,6 +35,7 @@ EXACT = {
 LEARNED = {"SimSiam": SimSiam(predictor_rate=0.25), "BYOL": BYOL(predictor_rate=0.25)}
 TURNED = SimSiam(predictor_rate=4.0)
 SOLVERS = "two integrators at 1e-9 and 1e-10"
+STEPS = {SimSiam: (2.0, 1.0), BYOL: (1.0, 0.5), DirectPred: (1.0, 0.5)}  # squared distances are twice as steep
 HALVED = "halving the step removes its first order; the second is the square of the first, about 1%"
 
 
@@ -102,14 +103,32 @@ def keeps(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence:
         curves |= _drawn(name, path)
     for name, method in LEARNED.items():
         due = flow(CANONICAL, method, TIMES)
-        coarse, fine = (_trained(descend, method, step) for step in (2.0, 1.0))
+        coarse, fine = (_trained(descend, method, step) for step in STEPS[type(method)])
         measured, predicted = 2 * fine.condition_number[-1] - coarse.condition_number[-1], due.condition_number[-1]
         label = f"{name}: κ of trained towers at t = {HORIZON:g}"
         checks.append(close(label, predicted, measured, rel=1e-3, reason=HALVED))
         curves |= _dots(name, fine) | {f"{name} summary": summary(fine), f"{name} predicted": summary(due)}
+    curves |= _over_rates(flow)
     peak = curves["SimSiam kappa"].max()
     checks.append(at_least("SimSiam: largest κ on the way", 3.0, peak, reason="how far up counts as raised is chosen"))
     return Evidence(tuple(checks), curves)
+
+
+def _over_rates(flow: Run) -> dict[str, Array]:
+    """Ends of SimSiam on either side of β = q₀², with what theory says."""
+    rates = np.geomspace(0.1, 10.0, 16)  # none of them one, where the end takes for ever
+    methods = [SimSiam(predictor_rate=float(rate)) for rate in rates]
+    paths = [flow(CANONICAL, method, [0.0, LATE]) for method in methods]
+    fine = np.sort(np.append(np.geomspace(0.1, 10.0, 200), [1 - 1e-9, 1 + 1e-9]))
+    ends = [predictor_end(CANONICAL, SimSiam(predictor_rate=float(rate))) for rate in fine]
+    return {
+        "rate": rates,
+        "rate alignment": np.array([path.alignment[-1] for path in paths]),
+        "rate noise": np.array([path.noise_share[-1, 0] for path in paths]),
+        "fine rate": fine,
+        "fine alignment": np.array([end.alignment for end in ends]),
+        "fine noise": np.array([end.noise_share for end in ends]),
+    }
 
 
 @claim(
@@ -127,7 +146,7 @@ def stopped(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence
     same = np.abs(path.condition_number[:-1] / alone.condition_number[:-1] - 1).max()
     open_path = flow(CANONICAL, free, np.append(TIMES, LATE))
     terminal = terminal_condition_number(CANONICAL)
-    coarse, fine = (_trained(descend, free, step) for step in (2.0, 1.0))
+    coarse, fine = (_trained(descend, free, step) for step in STEPS[SimSiam])
     checks = (
         zero(
             "no predictor: relative error of κ(t) against positives only at t/2", same, tolerance=1e-6, reason=SOLVERS
@@ -173,7 +192,7 @@ def direct(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence:
     """The flow at the horizon and at its end, with ε and without; and trained towers."""
     path = flow(CANONICAL, DirectPred(), np.append(TIMES, LATE))
     without = flow(CANONICAL, DirectPred(epsilon=0.0), np.append(TIMES, LATE))
-    coarse, fine = (_trained(descend, DirectPred(), step) for step in (2.0, 1.0))
+    coarse, fine = (_trained(descend, DirectPred(), step) for step in STEPS[DirectPred])
     chosen = "what counts as balanced is chosen"
     checks = (
         at_most(f"κ at t = {HORIZON:g}", 1.01, path.condition_number[-2], reason=chosen),

@@ -98,6 +98,18 @@ class PredictorFlow:
             return np.concatenate([x_dot, q_dot, method.target_rate * (x - target)])
         return np.concatenate([x_dot, q_dot])
 
+    def along(self, times: Float[Array, " T"], tolerance: float = 1e-10) -> Float[Array, "n T"]:
+        """The state at `times`, one column each.
+
+        Raises:
+            ArithmeticError: if the equations cannot be followed.
+        """
+        span, small = (0.0, times[-1]), 1e-3 * tolerance
+        path = solve_ivp(self.velocity, span, self.start, "LSODA", times, rtol=tolerance, atol=small)
+        if not path.success:
+            raise ArithmeticError(f"the predictor's flow could not be followed to t = {times[-1]:g}: {path.message}")
+        return path.y
+
     def _strength(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
         """The eigenvalues of F; a noise image belongs to one of the two towers that F averages."""
         _, sign, copies = self.directions
@@ -132,10 +144,7 @@ def predictor_flow(data: PairedData, method: Predictive, times: ArrayLike, *, to
     if not checks.kind(data, PairedData, "`data`").symmetric:
         raise ValueError("`data` must have symmetric modalities, alike in signal and noise, for the predictor's flow.")
     t, system = checks.times(times), PredictorFlow(data, method)
-    path = solve_ivp(system.velocity, (0.0, t[-1]), system.start, "LSODA", t, rtol=tolerance, atol=1e-3 * tolerance)
-    if not path.success:
-        raise ArithmeticError(f"the predictor's flow could not be followed beyond t = {path.t[-1]:g}: {path.message}")
-    return _trajectory(system, t, path.y)
+    return _trajectory(system, t, system.along(t, tolerance))
 
 
 def _trajectory(system: PredictorFlow, t: Float[Array, " T"], y: Float[Array, "n T"]) -> Trajectory:
