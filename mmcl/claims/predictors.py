@@ -10,7 +10,7 @@ from numpy import ndarray as Array
 
 from mmcl.claims.claim import Check, Evidence, Run, at_least, at_most, claim, close, zero
 from mmcl.claims.definition import lengths
-from mmcl.claims.method_definition import learned_along_flow
+from mmcl.claims.method_definition import Learned, learned_along_flow
 from mmcl.claims.summary import summary
 from mmcl.closed_form import terminal_condition_number
 from mmcl.flow import gradient_flow
@@ -25,14 +25,15 @@ from mmcl.worlds import CANONICAL, SMALL, UNEQUAL
 
 HORIZON, LATE = 400.0, 1e5
 TIMES = np.concatenate([[0.0], np.geomspace(0.5, HORIZON, 120)])
-EXACT = {
+EXACT: dict[str, SimSiam | BYOL | DirectPred] = {
     "SimSiam": SimSiam(predictor_rate=0.3),
     "SimSiam, predictor first": SimSiam(predictor_rate=3.0),
     "SimSiam, gradient not stopped": SimSiam(predictor_rate=0.3, stop_gradient=False),
     "BYOL": BYOL(target_rate=0.3, predictor_rate=0.3),
     "DirectPred": DirectPred(memory_rate=0.5),
 }
-LEARNED = {"SimSiam": SimSiam(predictor_rate=0.25), "BYOL": BYOL(predictor_rate=0.25)}
+SLOW = SimSiam(predictor_rate=0.25)
+LEARNED: dict[str, SimSiam | BYOL] = {"SimSiam": SLOW, "BYOL": BYOL(predictor_rate=0.25)}
 TURNED = SimSiam(predictor_rate=4.0)
 SOLVERS = "two integrators at 1e-9 and 1e-10"
 STEPS = {SimSiam: (2.0, 1.0), BYOL: (1.0, 0.5), DirectPred: (1.0, 0.5)}  # squared distances are twice as steep
@@ -70,7 +71,7 @@ def _theta(weights: Pair[Array]) -> Array:
     return c / np.sqrt((a.sum() + n_a) * (b.sum() + n_b))
 
 
-def _law(found, rate: float) -> Array:
+def _law(found: Learned, rate: float) -> Array:
     w_a, w_b = found.weights
     return w_a.T @ w_a + w_b.T @ w_b - found.predictor.T @ found.predictor / rate
 
@@ -140,7 +141,7 @@ def _over_rates(flow: Run) -> dict[str, Array]:
 )
 def stopped(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence:
     """Three flows with one part removed, and a trained pair of towers."""
-    bare, free = SimSiam(predictor=False), replace(LEARNED["SimSiam"], stop_gradient=False)
+    bare, free = SimSiam(predictor=False), replace(SLOW, stop_gradient=False)
     alone = gradient_flow(CANONICAL, PositiveOnly(), np.append(TIMES / 2, LATE))
     path = flow(CANONICAL, bare, np.append(TIMES, LATE))
     same = np.abs(path.condition_number[:-1] / alone.condition_number[:-1] - 1).max()

@@ -109,7 +109,7 @@ def reconstruction(found: Evidence) -> Figure:
     return figure
 
 
-def kept_noise(found: Evidence) -> Figure:
+def kept_noise(*found: Evidence) -> Figure:
     """κ and the share of noise over time of VICReg and Barlow Twins; dotted: the noise at the optimum."""
     names = {
         "VICReg": (style.ACCENT, "VICReg"),
@@ -117,15 +117,16 @@ def kept_noise(found: Evidence) -> Figure:
         "Barlow Twins": (style.NEGATIVE, "Barlow Twins"),
         "Barlow Twins, λ = 0.05": (style.POSITIVE, r"Barlow Twins, $\lambda=0.05$"),
     }
+    curves = {label: values for evidence in found for label, values in evidence.curves.items()}
     with style.style():
         figure, (left, right) = style.panels(2, height=3.1)
         for row, (name, (colour, label)) in enumerate(names.items()):
-            time = found.curves[f"{name} time"]
+            time = curves[f"{name} time"]
             keep = log_spaced(time, 24)
-            left.plot(time[keep], found.curves[f"{name} kappa"][keep], color=colour, lw=0.8)
-            left.plot(time[keep], found.curves[f"{name} kappa"][keep], color=colour, **style.TRAINING)
-            right.plot(time[keep], found.curves[f"{name} noise"][keep], color=colour, **style.TRAINING)
-            right.axhline(found.curves[f"{name} end"][3], color=colour, lw=1.3, ls=(0, (2, 3)))
+            left.plot(time[keep], curves[f"{name} kappa"][keep], color=colour, lw=0.8)
+            left.plot(time[keep], curves[f"{name} kappa"][keep], color=colour, **style.TRAINING)
+            right.plot(time[keep], curves[f"{name} noise"][keep], color=colour, **style.TRAINING)
+            right.axhline(curves[f"{name} end"][3], color=colour, lw=1.3, ls=(0, (2, 3)))
             left.text(0.98, 0.97 - 0.085 * row, label, color=colour, ha="right", va="top", transform=left.transAxes)
         style.condition_axis(left, top=12)
         right.set(ylabel="share of noise", ylim=(-0.03, 0.9))

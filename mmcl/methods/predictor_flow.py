@@ -55,6 +55,7 @@ class PredictorFlow:
         """Orthogonal rows of unit length, and the predictor or the memory that goes with them."""
         speed, sign, _ = self.directions
         x = np.sqrt(np.where(sign == 0, speed, speed / 2))
+        q: Array
         if isinstance(self.method, DirectPred):
             q = self._strength(x)
         elif isinstance(self.method, SimSiam) and not self.method.predictor:
@@ -82,7 +83,7 @@ class PredictorFlow:
         speed, sign, _ = self.directions
         method, (x, q, target) = self.method, self.parts(y)
         S, N2_p, N2 = self.cosine(y)
-        factor = (1.0 if isinstance(method, SimSiam) else 2.0) / np.sqrt(N2_p * N2)
+        factor = (1.0 if isinstance(method, SimSiam) else 2.0) / float(np.sqrt(N2_p * N2))
         wanted = sign * target - S / N2_p * q * x  # what the prediction misses, seen in one direction
         x_dot = factor * speed * q * wanted
         if isinstance(method, SimSiam) and not method.stop_gradient:
@@ -90,9 +91,8 @@ class PredictorFlow:
         if isinstance(method, DirectPred):
             return np.concatenate([x_dot, method.memory_rate * (self._strength(x) - y[len(x) :])])
         # Both directions of the loss teach the predictor in k₊ and k₋, one of them in a noise image.
-        teachers = np.where(sign == 0, 1.0, 2.0) * method.predictor_rate
-        if isinstance(method, SimSiam) and not method.predictor:
-            teachers = 0 * teachers
+        learned = not isinstance(method, SimSiam) or method.predictor
+        teachers = np.where(sign == 0, 1.0, 2.0) * (method.predictor_rate if learned else 0.0)
         q_dot = factor * teachers * x * wanted
         if isinstance(method, BYOL):
             return np.concatenate([x_dot, q_dot, method.target_rate * (x - target)])

@@ -80,8 +80,8 @@ def _from_longer_rows(patch: Patch) -> Evidence:
 def _with_double_price(patch: Patch) -> Evidence:
     """Barlow Twins whose off-diagonal entries cost twice what is said."""
     name = "Barlow Twins, λ = 0.05"
-    patch.setattr(decorrelation, "RUNS", {name: decorrelation.RUNS[name]._replace(steps=500)})
-    return claims.claim("decorrelation").measure(
+    patch.setattr(decorrelation, "BARLOW", {name: decorrelation.BARLOW[name]._replace(steps=500)})
+    return claims.claim("cross-correlation").measure(
         descend=lambda data, method, **settings: train_method(data, BarlowTwins(0.1), **settings)
     )
 
@@ -89,8 +89,8 @@ def _with_double_price(patch: Patch) -> Evidence:
 def _without_covariance(patch: Patch) -> Evidence:
     """VICReg that does not mind two axes that covary."""
     name = "VICReg, λ = 0.2"
-    patch.setattr(decorrelation, "RUNS", {name: decorrelation.RUNS[name]._replace(steps=1000)})
-    return claims.claim("decorrelation").measure(
+    patch.setattr(decorrelation, "VICREG", {name: decorrelation.VICREG[name]._replace(steps=1000)})
+    return claims.claim("variance-floor").measure(
         descend=lambda data, method, **settings: train_method(data, replace(method, covariance=1e-9), **settings)
     )
 
@@ -104,5 +104,6 @@ SABOTEURS: dict[str, tuple[Callable[[Patch], Evidence], ...]] = {
     "stop-gradient": (_judged("stop-gradient", _with_gradient_stopped),),
     "direct-pred": (_judged("direct-pred", _with_an_even_predictor),),
     "masked-reconstruction": (_from_longer_rows,),
-    "decorrelation": (_with_double_price, _without_covariance),
+    "variance-floor": (_without_covariance,),
+    "cross-correlation": (_with_double_price,),
 }
