@@ -106,8 +106,8 @@ def _reconstructed(descend: Run, s: float, step_size: float) -> Trajectory:
 
 @claim(
     id="variance-floor",
-    statement="VICReg balances: its price on covariance is strictly convex in the spectrum, as negatives are. It removes "
-    "noise if $\\lambda\\ge2\\nu/r$; below, it keeps a share that has a closed form.",
+    statement="VICReg balances: its price on covariance is strictly convex in the spectrum, as negatives are. It "
+    "removes noise if $\\lambda\\ge2\\nu/r$; below, it keeps a share that has a closed form.",
     source="ours; the method is that of Bardes et al. (2022)",
     chapter="non-contrastive",
 )
@@ -118,8 +118,8 @@ def variance_floor(descend: Run = train_method) -> Evidence:
 
 @claim(
     id="cross-correlation",
-    statement="Barlow Twins balances, and keeps noise: wider than $r$ it cannot decorrelate all axes, and aligns each by "
-    "$1/(1+\\lambda(m/r-1))$ only.",
+    statement="Barlow Twins balances, and keeps noise: wider than $r$ it cannot decorrelate all axes, and aligns each "
+    "by $1/(1+\\lambda(m/r-1))$ only.",
     source="ours; the method is that of Zbontar et al. (2021)",
     chapter="non-contrastive",
 )

@@ -80,7 +80,7 @@ class PredictorFlow:
 
     def velocity(self, _: float, y: Float[Array, " n"]) -> Float[Array, " n"]:
         """The derivatives."""
-        speed, sign, _ = self.directions
+        speed, sign = self.directions[:2]
         method, (x, q, target) = self.method, self.parts(y)
         S, N2_p, N2 = self.cosine(y)
         factor = (1.0 if isinstance(method, SimSiam) else 2.0) / float(np.sqrt(N2_p * N2))

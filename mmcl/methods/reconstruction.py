@@ -46,7 +46,7 @@ def reconstruction_flow(
     def velocity(_: float, w: Array) -> Array:
         return 8 * squares * (1 - s**2 * np.sinh(w))  # γ = s² sinh w
 
-    w = solve_ivp(velocity, (0.0, t[-1]), np.zeros_like(squares), "Radau", t, rtol=tolerance, atol=tolerance).y.T
+    w = solve_ivp(velocity, (0.0, t[-1]), np.zeros_like(squares), "LSODA", t, rtol=tolerance, atol=tolerance).y.T
     gain, length = s**2 * np.sinh(w), s**2 * np.cosh(w)
     lost = 2 * ((1 - gain) ** 2 @ squares + np.sum(view.noise**2))  # noise is never explained
     return _trajectory(t, squares * gain, squares * length, noise, lost)

@@ -71,6 +71,7 @@ def _judged(id: str, flow: Callable) -> Callable[[Patch], Evidence]:
 
 def _from_longer_rows(patch: Patch) -> Evidence:
     """Reconstruction whose flow starts from rows twice as long."""
+    patch.setattr(decorrelation, "STARTS", (0.1,))
     return claims.claim("masked-reconstruction").measure(
         flow=lambda data, times, start_scale: reconstruction_flow(data, times, start_scale=2 * start_scale),
         descend=_reconstructed,
