@@ -175,10 +175,11 @@ def stopped(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence
     )
     names = {"SimSiam, no predictor": path, "SimSiam, gradient not stopped": open_path}
     curves = {"time": TIMES} | {k: v for name, found in names.items() for k, v in _drawn(name, found).items()}
-    curves |= _dots("SimSiam, gradient not stopped", fine)
-    for name, method in (("SimSiam, no predictor", bare), ("SimSiam, gradient not stopped", free)):
-        due = flow(CANONICAL, method, TIMES)
-        curves |= {f"{name} summary": summary(fine if method is free else due), f"{name} predicted": summary(due)}
+    runs = {"SimSiam, no predictor": (bare, _trained(descend, bare, STEPS[SimSiam][1]))}
+    runs["SimSiam, gradient not stopped"] = (free, fine)
+    for name, (method, run) in runs.items():
+        curves |= _dots(name, run)
+        curves |= {f"{name} summary": summary(run), f"{name} predicted": summary(flow(CANONICAL, method, TIMES))}
     return Evidence(checks, curves)
 
 

@@ -35,9 +35,8 @@ def paths(keeps: Evidence, stopped: Evidence, direct: Evidence) -> Figure:
                     keep = log_spaced(curves[f"{name} run time"], 16)
                     run = curves[f"{name} run time"][keep], curves[f"{name} run {what}"][keep]
                     axes.plot(*run, color=colour, **style.TRAINING)
-            left.text(0.03, 0.97 - 0.085 * row, name, color=colour, va="top", transform=left.transAxes, fontsize=9)
+            left.text(0.98, 0.41 - 0.08 * row, name, color=colour, ha="right", transform=left.transAxes, fontsize=9)
         style.alignment_axis(left)
-        left.set_ylim(-0.02, 1.5)
         style.condition_axis(right, top=13)
         for axes in (left, right):
             style.time_axis(axes)
