@@ -25,7 +25,7 @@ LAYERS = {
     ),
     "dynamics": (
         "extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training",
-        "landscape", "augmentation", "covariance",
+        "landscape", "augmentation", "covariance", "methods",
     ),
     "judgement": ("claims", "ledger", "comparison"),
     "face": ("__init__", "__main__", "figures"),

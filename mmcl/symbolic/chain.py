@@ -12,6 +12,7 @@ from mmcl.symbolic.expectation import log_expectation
 from mmcl.symbolic.gram_flow import closure, conservation, first_integrals
 from mmcl.symbolic.hyperbolic import coordinates, solver_form
 from mmcl.symbolic.loss_of_theta import force, loss_in_theta, temperature_limit
+from mmcl.symbolic.predictor import predictor_end, predictor_flow, predictor_laws
 from mmcl.symbolic.score_gradient import score_gradient, weight_gradient
 from mmcl.symbolic.stage_one import common_force, positives_alone, symmetric_case, universal_curve
 from mmcl.symbolic.symmetry import sign_symmetry
@@ -55,6 +56,11 @@ CHAPTERS: dict[str, dict[str, Callable[[], Step]]] = {
         "unequal_rates": unequal_rates,
     },
     "temperature": {"learned_temperature": learned, "optimal_temperatures": optima, "freezing": freezing},
+    "non-contrastive": {
+        "predictor_flow": predictor_flow,
+        "predictor_laws": predictor_laws,
+        "predictor_end": predictor_end,
+    },
 }
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from saboteurs import neighbours, standing, temperature
+from saboteurs import methods, neighbours, standing, temperature
 
-SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS | neighbours.SABOTEURS
+SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS | methods.SABOTEURS | neighbours.SABOTEURS
