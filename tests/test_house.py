@@ -18,12 +18,15 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 #: From the ground up; a package stands for every module in it.
 LAYERS = {
-    "ground": ("checks", "pair"),
+    "ground": ("checks", "pair", "latents"),
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
-        "trajectory", "symbolic", "temperature", "course", "surrogate",
+        "trajectory", "symbolic", "temperature", "course", "surrogate", "forces",
     ),
-    "dynamics": ("extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training"),
+    "dynamics": (
+        "extrapolation", "flow_system", "force_flow", "flow", "closed_form", "relaxation", "optimum", "stability",
+        "training",
+    ),
     "judgement": ("claims", "ledger"),
     "face": ("__init__", "__main__", "figures"),
 }  # fmt: skip
