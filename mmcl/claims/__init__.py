@@ -18,6 +18,9 @@ from mmcl.claims import (  # isort: skip
     temperature,  # noqa: F401
     learned,  # noqa: F401
     glyph_temperature,  # noqa: F401
+    practice,  # noqa: F401
+    practice_steps,  # noqa: F401
+    practice_worlds,  # noqa: F401
     real_pairs,  # noqa: F401
 )
 

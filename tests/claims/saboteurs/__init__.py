@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from saboteurs import standing, temperature
+from saboteurs import practice, standing, temperature
 
-SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS
+SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS | practice.SABOTEURS
