@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy import ndarray as Array
@@ -37,7 +38,7 @@ def enough_width(spread: Callable[[PairedData], float] = terminal_spread, seeds:
     """Fresh random starts at the predicted width and at a quarter of it; positives only, until t = 80."""
     size = spread(TRIPLE)
     width = round(brentq(lambda m: _coverage(size, m) - SHARE, 1, 1e9))
-    plan = {"step_size": 1.0, "steps": 80, "record_every": 80, "progress": False}
+    plan: dict[str, Any] = {"step_size": 1.0, "steps": 80, "record_every": 80, "progress": False}
     d = TRIPLE.views.a.ambient_dim
     limit = train(TRIPLE, PositiveOnly(), weights=Pair(np.eye(d, 2 * d), np.eye(d, 2 * d, k=d)), **plan)
     checks = []
@@ -93,7 +94,14 @@ def batch_bias(force: Callable[..., BatchForce] = BatchForce, seeds: int = 8) ->
     checks.append(Check("power of n in the excess of the largest κ", -1.0, slope(sizes[2:], excess[2:]), 0.05, reason))
     start = orthonormal_weights((24, 24), 48, rng=np.random.default_rng(3))
     rngs = np.random.default_rng(17).spawn(seeds)
-    plan = {"weights": start, "step_size": 0.02, "steps": 1000, "record_every": 100, "batch_size": 2, "progress": False}
+    plan: dict[str, Any] = {
+        "weights": start,
+        "step_size": 0.02,
+        "steps": 1000,
+        "record_every": 100,
+        "batch_size": 2,
+        "progress": False,
+    }
     runs = [train(TRIPLE, loss, rng=rng, **plan) for rng in rngs]
     theory = force_flow(TRIPLE, force(loss, 2), runs[0].time, tolerance=1e-8)
     ends = np.array([run.theta[-1] for run in runs])
@@ -132,11 +140,19 @@ def normalisation(descend: Run = train, seeds: int = 4) -> Evidence:
     """The same start and the same batches under the three normalisations; distances of θ at t = 20."""
     widths, sizes = np.array([32, 64, 128]), np.array([16, 32, 64, 128])
     by_width = np.array([_apart(m, 256, descend, seeds) for m in widths])
+    floor = np.array(_apart(None, 256, descend, seeds))  # what the batch leaves at infinite width
+    from_width = np.sqrt(np.maximum(by_width[:, 1] ** 2 - floor[1] ** 2, 1e-16))
     by_size = np.array([_apart(None, n, descend, seeds) for n in sizes])
     reason = "a fit to three sizes with few seeds: the bar is chosen"
     return Evidence(
         (
-            Check("power of m, sample against population", -1.0, slope(widths, by_width[:, 1]), 0.3, reason),
+            Check(
+                "power of m, sample against population, less the batch's part",
+                -1.0,
+                slope(widths, from_width),
+                0.3,
+                reason,
+            ),
             Check("power of n, sample against population", -1.0, slope(sizes, by_size[:, 1]), 0.3, reason),
             Check("power of n, batch against population", -1.0, slope(sizes, by_size[:, 0]), 0.3, reason),
             at_most("largest distance at m = 128, n = 256", 2e-3, by_width[-1].max(), reason="the bar is chosen"),
@@ -164,32 +180,39 @@ def _apart(width: int | None, size: int, descend: Run, seeds: int) -> list[float
 
 @claim(
     id="adam",
-    statement="Adam, which moves every weight at about the same speed, skips the uneven first stage: κ hardly rises, and "
-    "noise is gone sooner than under plain descent.",
+    statement="Adam, which moves every weight at about the same speed, does not have the uneven first stage: κ hardly "
+    "rises, with negatives or without, and positives alone end near the κ that they started from.",
     source="ours; seen in runs, without a theory",
     chapter="practice",
 )
 def adam(descend: Run = train) -> Evidence:
-    """One run beside plain descent of the canonical world at τ² = 4."""
-    rng = np.random.default_rng(0)
-    start = gaussian_weights((64, 64), 128, rng=rng)
-    run = descend(
-        CANONICAL, InfoNCE(4.0), weights=start, step_size=1e-3, steps=500, batch_size=64, optimizer=Adam(),
-        record_every=10, rng=np.random.default_rng(1), progress=False,
-    )  # fmt: skip
-    theory = gradient_flow(CANONICAL, InfoNCE(4.0), np.concatenate([[0.0], np.geomspace(0.1, 1e4, 300)]))
-    first = float(run.condition_number[0])
-    flow_noise = float(np.interp(1.1, theory.condition_number[::-1], theory.noise_share[::-1, 0]))
-    done = int(np.argmax(run.condition_number < 1.1))
+    """Adam in the canonical world, with negatives and without, beside the flow."""
+    start = gaussian_weights((64, 64), 128, rng=np.random.default_rng(0))
+    plan: dict[str, Any] = {
+        "weights": start,
+        "step_size": 1e-3,
+        "optimizer": Adam(),
+        "record_every": 10,
+        "progress": False,
+    }
+    run = descend(CANONICAL, InfoNCE(4.0), steps=500, batch_size=64, rng=np.random.default_rng(1), **plan)
+    alone = descend(CANONICAL, PositiveOnly(), steps=500, **plan)
+    times = np.concatenate([[0.0], np.geomspace(0.1, 1e4, 300)])
+    curves: dict[str, Array] = {}
+    for name, path in (
+        ("run", run), ("alone", alone), ("flow", gradient_flow(CANONICAL, InfoNCE(4.0), times)),
+        ("flow alone", gradient_flow(CANONICAL, PositiveOnly(), times)),
+    ):  # fmt: skip
+        curves |= {f"{name} alignment": path.alignment, f"{name} kappa": path.condition_number}
+    rise = run.condition_number.max() / run.condition_number[0]
+    last = alone.condition_number[-1] / alone.condition_number[0]
+    kappa = [float(np.interp(0.7, curves[f"{x} alignment"], curves[f"{x} kappa"])) for x in ("run", "flow")]
+    reason = "the bar is chosen: no theory of Adam says more"
     return Evidence(
         (
-            at_most("largest κ over the first", 1.1, run.condition_number.max() / first, reason="the bar is chosen"),
-            at_most("noise share when κ = 1.1, over that of the flow", 0.6, run.noise_share[done, 0] / flow_noise,
-                    reason="the bar is chosen"),
+            at_most("κ at alignment 0.7, over that of the flow", 0.85, kappa[0] / kappa[1], reason=reason),
+            at_most("largest κ over the first", 1.1, rise, reason=reason),
+            at_most("positives only: last κ over the first", 1.1, last, reason=reason),
         ),
-        {
-            "alignment": run.alignment, "kappa": run.condition_number, "noise": run.noise_share[:, 0],
-            "flow alignment": theory.alignment, "flow kappa": theory.condition_number,
-            "flow noise": theory.noise_share[:, 0],
-        },
+        curves,
     )  # fmt: skip

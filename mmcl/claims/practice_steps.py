@@ -15,17 +15,19 @@ from mmcl.pair import Pair
 from mmcl.stability import step_limit
 from mmcl.training import Momentum, TrainingDiverged, orthonormal_weights, train
 from mmcl.training.initial import Weights
+from mmcl.trajectory import Trajectory
 from mmcl.worlds import UNEQUAL
 
 #: Few enough signs that a full gradient costs nothing.
 TINY = PairedData(signal_a=(2.0, 1.0), noise_a=0.5, ambient_dim=3)
 LOSS = InfoNCE(3.0, negatives=2.0)
+STEPS = np.array([0.01, 0.005, 0.0025])  # of momentum, in effect
 
 
 @claim(
     id="step-limit",
-    statement="The edge of stability is $2/\\lambda_{\\max}$ over all directions of weight space. The stiffest mixes two "
-    "coordinates: a direction that a symmetric start never takes, and a step that is too large does.",
+    statement="The edge of stability is $2/\\lambda_{\\max}$ over all directions of weight space. The stiffest mixes "
+    "two coordinates: a direction that a symmetric start never takes, and a step that is too large does.",
     source="ours",
     chapter="practice",
 )
@@ -64,16 +66,22 @@ def _disturbed(data: PairedData, size: float) -> Weights:
 
 def _growth(data: PairedData, objective: InfoNCE, step: float) -> float:
     """The factor per step by which the scores' distance from balance changes, late in the run."""
-    weights, distances = _disturbed(data, 1e-7), []
+    weights = _disturbed(data, 1e-7)
+    distances: list[float] = []
     for steps in (100, 40):
-        weights = train(data, objective, weights=weights, step_size=step, steps=steps, progress=False).weights
+        weights = _ended(train(data, objective, weights=weights, step_size=step, steps=steps, progress=False))
         distances.append(_distance(data, weights))
     return float((distances[1] / distances[0]) ** (1 / 40))
 
 
-def _distance(data: PairedData, weights: Weights | None) -> float:
+def _ended(run: Trajectory) -> Weights:
+    """The weights that a run ended with."""
+    assert run.weights is not None  # a trained run has them
+    return run.weights
+
+
+def _distance(data: PairedData, weights: Weights) -> float:
     """The largest score between two different coordinates, which is zero at balance."""
-    assert weights is not None  # a trained run has them
     k_a, k_b = (view.mixing.T @ w for view, w in zip(data.views, weights, strict=True))
     scores = k_a @ k_b.T / np.sqrt(np.sum(k_a**2) * np.sum(k_b**2))
     r = data.signal_dim
@@ -87,8 +95,8 @@ def _end(data: PairedData, objective: InfoNCE, step: float) -> tuple[float, floa
         run = train(data, objective, weights=start, step_size=step, steps=400, progress=False)
     except TrainingDiverged as stopped:
         run = stopped.trajectory
-    grown = sum(float(np.sum(w**2)) for w in run.weights) / sum(float(np.sum(w**2)) for w in start)
-    return max(_distance(data, run.weights), float(np.abs(run.theta[-1] - 0.5).max())), grown
+    grown = sum(float(np.sum(w**2)) for w in _ended(run)) / sum(float(np.sum(w**2)) for w in start)
+    return max(_distance(data, _ended(run)), float(np.abs(run.theta[-1] - 0.5).max())), grown
 
 
 @claim(
@@ -100,8 +108,9 @@ def _end(data: PairedData, objective: InfoNCE, step: float) -> tuple[float, floa
 )
 def momentum(descend: Run = train) -> Evidence:
     """Descent with momentum against the flow at the predicted times; the error must be of order one in the step."""
-    checks, curves = [], {}
-    steps = np.array([0.01, 0.005, 0.0025])
+    checks: list[Check] = []
+    curves: dict[str, Array] = {}
+    steps = STEPS
     for beta, factor in ((0.5, 1.0), (0.9, 0.25)):
         errors = []
         for eta in steps * factor:
@@ -125,7 +134,7 @@ def momentum_clock(steps: Array, beta: float, effective: float) -> Array:
     return effective * (steps - beta * (1 - beta**steps) / (1 - beta))
 
 
-def _with_momentum(beta: float, effective: float, descend: Run):
+def _with_momentum(beta: float, effective: float, descend: Run) -> Trajectory:
     start = orthonormal_weights((4, 5), 9, rng=np.random.default_rng(0))
     return descend(
         UNEQUAL, LOSS, weights=start, step_size=effective * (1 - beta), steps=round(4 / effective),
@@ -136,14 +145,15 @@ def _with_momentum(beta: float, effective: float, descend: Run):
 @claim(
     id="weight-decay",
     statement="Weight decay λ changes no direction: the flow with it is the flow without at the time "
-    "$s=(e^{2\\lambda t}-1)/2\\lambda$. So the effective step grows, and reaches the edge of stability at a time that is "
-    "known beforehand.",
+    "$s=(e^{2\\lambda t}-1)/2\\lambda$. So the effective step grows, and reaches the edge of stability at a time "
+    "that is known beforehand.",
     source="ours",
     chapter="practice",
 )
 def weight_decay(descend: Run = train) -> Evidence:
     """Descent with decay against the flow on its clock; and a small disturbance of balance as the step grows."""
-    checks, steps = [], np.array([0.02, 0.01, 0.005])
+    checks: list[Check] = []
+    steps = np.array([0.02, 0.01, 0.005])
     start = orthonormal_weights((4, 5), 9, rng=np.random.default_rng(0))
     for rate in (0.05, 0.3):
         errors = []
@@ -171,10 +181,12 @@ def _edge_under_decay(curves: dict[str, Array], descend: Run) -> Check:
     eta = share * step_limit(TINY, loss)
     due = 200 * eta
     rate = -np.log(share) / (2 * due)
-    weights, times, distances, now = _disturbed(TINY, 1e-6), [], [], 0.0
+    times: list[float] = []
+    distances: list[float] = []
+    weights, now = _disturbed(TINY, 1e-6), 0.0
     for _ in range(40):
         run = descend(TINY, loss, weights=weights, step_size=eta, steps=10, weight_decay=rate, progress=False)
-        weights, now = run.weights, now + float(run.time[-1])
+        weights, now = _ended(run), now + float(run.time[-1])
         times.append(now)
         distances.append(_distance(TINY, weights))
     curves |= {"edge time": np.array(times), "edge distance": np.array(distances), "edge": np.array(due)}

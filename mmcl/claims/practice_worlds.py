@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy import ndarray as Array
 
-from mmcl.claims.claim import Evidence, Run, at_most, claim, close
+from mmcl.claims.claim import Check, Evidence, Run, at_most, claim, close
 from mmcl.claims.practice import TRIPLE
 from mmcl.data import PairedData
 from mmcl.flow import gradient_flow
@@ -32,7 +33,8 @@ LOUD = PairedData(signal_a=TRIPLE.signal_a, noise_a=(3.0,) + 20 * (0.5,), noise_
 )
 def latents(flow: Run = gradient_flow) -> Evidence:
     """Where the flow ends for Gaussian latents, and training on drawn pairs with exact negatives, for three laws."""
-    loss, checks, curves = InfoNCE(6.0), [], {}
+    loss, checks = InfoNCE(6.0), list[Check]()
+    curves: dict[str, Array] = {}
     start = orthonormal_weights((24, 24), 48, rng=np.random.default_rng(2))
     for name, law in LATENTS.items():
         world = replace(TRIPLE, latents=law)
