@@ -26,8 +26,8 @@ STEPS = np.array([0.01, 0.005, 0.0025])  # of momentum, in effect
 
 @claim(
     id="step-limit",
-    statement="The edge of stability is $2/\\lambda_{\\max}$ over all directions of weight space. The stiffest mixes "
-    "two coordinates: a direction that a symmetric start never takes, and a step that is too large does.",
+    statement="The edge of stability is $2/\\lambda_{\\max}$ over all directions of weight space. The stiffest may "
+    "mix two coordinates: a direction that a symmetric start never takes, and a step that is too large does.",
     source="ours",
     chapter="practice",
 )
