@@ -148,8 +148,8 @@ def test_the_rates_are_the_eigenvalues_of_the_hessian_of_the_definition(world, o
         ),
         (
             lambda: LatentForce(InfoNCE(1.0), GaussianLatents(), 8), ValueError,
-            "`signal_dim` (r) must leave the quadrature at most 2,000,000 points for GaussianLatents(), 20 to the power "
-            "r; got r = 8.",
+            "`signal_dim` (r) must leave the quadrature at most 2,000,000 points for GaussianLatents(), 20 to the "
+            "power r; got r = 8.",
         ),
         (
             lambda: step_limit(replace(SMALL, latents=GaussianLatents()), InfoNCE(1.0)), TypeError,

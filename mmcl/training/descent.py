@@ -127,9 +127,7 @@ def batches(
     if isinstance(objective, PositiveOnly):
         return lambda rng: None
     if not isinstance(data.latents, SignLatents):
-        raise ValueError(
-            f"`batch_size` (n) must be given for latents that cannot be listed; got None, {data.latents!r}."
-        )
+        raise ValueError(f"`batch_size` (n) must be given for latents that are no signs, {data.latents!r}; got None.")
     if isinstance(objective, InBatchInfoNCE):
         raise ValueError("`batch_size` (n) must be given for InBatchInfoNCE, whose loss depends on it; got None.")
     count = sum(view.ambient_dim for view in data.views) - data.signal_dim

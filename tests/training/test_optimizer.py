@@ -73,14 +73,19 @@ def test_a_rotation_of_the_outputs_changes_nothing_but_for_adam(optimizer):
     [
         (lambda: Momentum(1.0), ValueError, "`beta` (β) must be at least 0 and less than 1; got 1.0."),
         (lambda: Adam(beta=-0.1), ValueError, "`beta` (β₁) must be at least 0 and finite; got -0.1."),
-        (lambda: Adam(beta_squares=1.5), ValueError, "`beta_squares` (β₂) must be at least 0 and less than 1; got 1.5."),
+        (
+            lambda: Adam(beta_squares=1.5), ValueError,
+            "`beta_squares` (β₂) must be at least 0 and less than 1; got 1.5.",
+        ),
         (lambda: Adam(epsilon=0), ValueError, "`epsilon` (ε) must be positive and finite; got 0."),
         (
-            lambda: train(SMALL, PositiveOnly(), width=4, step_size=1, steps=1, rng=RNG(0), weight_decay=-1), ValueError,
+            lambda: train(SMALL, PositiveOnly(), width=4, step_size=1, steps=1, rng=RNG(0), weight_decay=-1),
+            ValueError,
             "`weight_decay` (λ) must be at least 0 and finite; got -1.",
         ),
         (
-            lambda: train(SMALL, PositiveOnly(), width=4, step_size=1, steps=1, rng=RNG(0), optimizer="adam"), TypeError,
+            lambda: train(SMALL, PositiveOnly(), width=4, step_size=1, steps=1, rng=RNG(0), optimizer="adam"),
+            TypeError,
             "`optimizer` must be GradientDescent or Momentum or Adam; got 'adam'.",
         ),
     ],
