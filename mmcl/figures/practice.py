@@ -37,14 +37,13 @@ def batches(found: Evidence) -> Figure:
 
 
 def edge(found: Evidence, decayed: Evidence) -> Figure:
-    """What is left of a disturbance after 400 steps of each size; and a disturbance under weight decay."""
+    """By how much 400 steps of each size lengthen disturbed weights; and a disturbance under weight decay."""
     with style.style():
         figure, (left, right) = style.panels(2, height=2.8)
         ratio = found.curves["ratio"]
-        left.semilogy(ratio, found.curves["left"], color=style.NEGATIVE, **style.TRAINING)
+        left.semilogy(ratio, found.curves["grown"] - 1, color=style.NEGATIVE, **style.TRAINING)
         left.axvline(1, color=style.INK, linewidth=0.9)
-        left.axhline(1e-3, color=style.NOISE, linewidth=0.8)
-        left.set(xlabel=r"step over the predicted limit", ylabel="distance from balance", ylim=(1e-15, 10))
+        left.set(xlabel=r"step over the predicted limit", ylabel=r"growth of $\|W\|^2$", ylim=(1e-8, 300))
         time = decayed.curves["edge time"]
         right.semilogy(time, decayed.curves["edge distance"], color=style.NEGATIVE, **style.TRAINING)
         right.axvline(float(decayed.curves["edge"]), color=style.INK, linewidth=0.9)
@@ -113,6 +112,8 @@ def overlap(found: Evidence) -> Figure:
             dots = style.TRAINING | {"marker": mark}
             left.plot(time[keep], curves["run noise"][keep, side], color=style.NOISE, **dots)
         left.set(xlabel="time $t$", ylabel="noise share", ylim=(0, 0.75))
+        style.name_line(left, "A", (0, 0.67), colour=style.NOISE, xytext=(6, 4))
+        style.name_line(left, "B", (0, 0.43), colour=style.NOISE, xytext=(4, -12))
         right.plot(time, curves["kappa"], color=style.NEGATIVE, **style.THEORY)
         right.plot(time[keep], curves["run kappa"][keep], color=style.NEGATIVE, **style.TRAINING)
         right.set(xlabel="time $t$")
