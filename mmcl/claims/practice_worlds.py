@@ -42,7 +42,7 @@ def latents(flow: Run = gradient_flow) -> Evidence:
                     rng=np.random.default_rng(4), progress=False)  # fmt: skip
         theory = flow(world, loss, run.time)
         error = np.abs(run.theta - theory.theta).max()
-        reason = "three standard deviations of a step's noise, of order √(η/n), and the step's own error"
+        reason = "the bar is chosen, above a step's noise, of order √(η/n), and its error of order η"
         checks.append(at_most(f"{name}: largest error of θ along a trained run", 0.03, error, reason=reason))
         curves |= {f"{name} time": run.time, f"{name} run": run.theta, f"{name} theory": theory.theta}
         curves |= {f"{name} run kappa": run.condition_number, f"{name} kappa": theory.condition_number}
@@ -73,7 +73,7 @@ def missing_overlap(flow: Run = gradient_flow) -> Evidence:
     assert run.weights is not None and start is not None  # a trained run has them
     power = np.array([np.sum((w.a * LOUD.views.a.scales[:, None]) ** 2, axis=1) for w in (start, run.weights)])
     loud = power[:, 3] / power.sum(axis=1)
-    reason = "three standard deviations of a step's noise, of order √(η/n), and the step's own error"
+    reason = "the bar is chosen, above a step's noise, of order √(η/n), and its error of order η"
     return Evidence(
         (
             at_most("largest error of θ along a trained run", 0.02, np.abs(run.theta - theory.theta).max(),
