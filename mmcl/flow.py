@@ -20,6 +20,9 @@ from mmcl.course import Held, Stretch
 from mmcl.data import PairedData
 from mmcl.extrapolation import integrate
 from mmcl.flow_system import FlowSystem
+from mmcl.force_flow import force_flow
+from mmcl.forces import LatentForce
+from mmcl.latents import Signs
 from mmcl.objectives import InfoNCE, PositiveOnly
 from mmcl.symbolic.potentials import potential_in_temperature
 from mmcl.temperature import AnnealedTemperature, LearnedTemperature, StagewiseTemperature, Temperature
@@ -62,6 +65,10 @@ def gradient_flow(
     """
     data = checks.kind(data, PairedData, "`data`")
     t, tolerance = checks.times(times), checks.positive(tolerance, "`tolerance`")
+    if isinstance(objective, InfoNCE) and not isinstance(data.latents, Signs):
+        if temperature is not None:
+            raise TypeError(f"`temperature` must be left out in a world of other latents than signs, {data.latents!r}.")
+        return force_flow(data, LatentForce(objective, data.latents, data.signal_dim), t, tolerance=tolerance / 10)
     compiled = potential_in_temperature(objective).thermal
     now, state = 0.0, None
     rows: list[dict[str, Any]] = []

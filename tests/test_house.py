@@ -18,14 +18,14 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 #: From the ground up; a package stands for every module in it.
 LAYERS = {
-    "ground": ("checks", "pair"),
+    "ground": ("checks", "pair", "latents"),
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
-        "trajectory", "symbolic", "temperature", "course", "surrogate", "sparse",
+        "trajectory", "symbolic", "temperature", "course", "surrogate", "sparse", "forces",
     ),
     "dynamics": (
-        "extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training",
-        "landscape", "augmentation", "covariance", "methods",
+        "extrapolation", "flow_system", "force_flow", "flow", "closed_form", "relaxation", "optimum", "stability",
+        "training", "landscape", "augmentation", "covariance", "methods",
     ),
     "judgement": ("claims", "ledger", "comparison"),
     "face": ("__init__", "__main__", "figures"),

@@ -23,6 +23,9 @@ from mmcl.claims import (  # isort: skip
     collapse,  # noqa: F401
     landscape,  # noqa: F401
     relu,  # noqa: F401
+    practice,  # noqa: F401
+    practice_steps,  # noqa: F401
+    practice_worlds,  # noqa: F401
     real_pairs,  # noqa: F401
 )
 

@@ -12,11 +12,15 @@ from mmcl.pair import Pair
 from mmcl.temperature import Temperature
 from mmcl.training.initial import Weights, gaussian_weights, orthonormal_weights
 from mmcl.training.loop import descend
+from mmcl.training.optimizer import Adam, GradientDescent, Momentum, Optimizer, Rule
 from mmcl.training.plan import Plan
 from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
 from mmcl.trajectory import Trajectory
 
-__all__ = ["TrainingDiverged", "TrainingInterrupted", "gaussian_weights", "orthonormal_weights", "train"]
+__all__ = [
+    "Adam", "GradientDescent", "Momentum", "TrainingDiverged", "TrainingInterrupted", "gaussian_weights",
+    "orthonormal_weights", "train",
+]  # fmt: skip
 
 
 def train(
@@ -31,6 +35,8 @@ def train(
     record_every: int | None = None,
     normalization: str = "population",
     temperature: Temperature | None = None,
+    optimizer: Optimizer | None = None,
+    weight_decay: float = 0.0,
     weights: Weights | None = None,
     start: Trajectory | None = None,
     progress: bool | None = None,
@@ -58,6 +64,8 @@ def train(
         normalization: of the outputs: in expectation over the "population" or the "batch", or "sample" by sample, as
             CLIP does. Exact negatives cannot be had with "sample".
         temperature: how τ² moves from the objective's on: learned, or on a schedule; None: not at all.
+        optimizer: Momentum or Adam; None: plain descent. A continued run begins with an empty memory.
+        weight_decay: λ, decoupled from the optimizer: a step also multiplies the weights by $1-\eta\lambda$.
         weights: initial $W_A, W_B$, shapes (d, m); None: independent $\mathcal N(0,1/m)$ entries.
         start: an earlier run to continue, with its weights, its clock and (without `rng`) its random numbers.
         progress: a progress bar: True, False, or None for one on long work at a terminal.
@@ -75,16 +83,17 @@ def train(
     rng = _generator(rng, start)
     every = max(1, checks.whole(steps, "`steps`") // 200) if record_every is None else record_every
     plan = Plan(step_size, steps, batch_size, every, normalization, rng, start, progress, temperature)
+    rule = Rule(optimizer or GradientDescent(), weight_decay)
     if rng is None and (batch_size is not None or (weights is None and start is None)):
         raise TypeError("`rng` must be a numpy.random.Generator where weights or batches are drawn; got None.")
     initial = _initial(data, width, weights, start, rng)
     if isinstance(data, PairedData):
         from mmcl.training.descent import Descent
 
-        return descend(Descent(data, objective, initial, batch_size, normalization), plan)
+        return descend(Descent(data, objective, initial, batch_size, normalization, rule), plan)
     from mmcl.training.towers import Towers  # torch, only where it is needed
 
-    return descend(Towers(data, objective, initial, batch_size, normalization), plan)
+    return descend(Towers(data, objective, initial, batch_size, normalization, rule), plan)
 
 
 def _generator(rng: np.random.Generator | None, start: Trajectory | None) -> np.random.Generator | None:

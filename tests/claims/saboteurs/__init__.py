@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from saboteurs import methods, neighbours, standing, temperature
+from saboteurs import methods, neighbours, practice, standing, temperature
 
-SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS | methods.SABOTEURS | neighbours.SABOTEURS
+GROUPS = (standing, temperature, methods, neighbours, practice)
+SABOTEURS = {id: broken for group in GROUPS for id, broken in group.SABOTEURS.items()}
