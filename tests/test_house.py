@@ -21,7 +21,7 @@ LAYERS = {
     "ground": ("checks", "pair"),
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
-        "trajectory", "symbolic", "temperature", "course", "surrogate",
+        "trajectory", "symbolic", "temperature", "course", "surrogate", "downstream", "probes",
     ),
     "dynamics": ("extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training"),
     "judgement": ("claims", "ledger"),

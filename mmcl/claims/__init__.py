@@ -18,6 +18,8 @@ from mmcl.claims import (  # isort: skip
     temperature,  # noqa: F401
     learned,  # noqa: F401
     glyph_temperature,  # noqa: F401
+    downstream,  # noqa: F401
+    glyph_probe,  # noqa: F401
     real_pairs,  # noqa: F401
 )
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from saboteurs import standing, temperature
+from saboteurs import downstream, standing, temperature
 
-SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS
+SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS | downstream.SABOTEURS
