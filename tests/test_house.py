@@ -24,7 +24,7 @@ LAYERS = {
         "trajectory", "symbolic", "temperature", "course", "surrogate", "downstream", "probes",
     ),
     "dynamics": ("extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training"),
-    "judgement": ("claims", "ledger"),
+    "judgement": ("claims", "ledger", "sweeps", "studies"),
     "face": ("__init__", "__main__", "figures"),
 }  # fmt: skip
 HEIGHT = {module: height for height, modules in enumerate(LAYERS.values()) for module in modules}

@@ -95,7 +95,8 @@ def scripts(data: Glyphs) -> tuple[tuple[str, ...], Array, Array]:
     count, seen = Counter(first), Counter(aside)
     common = tuple(sorted(word for word in count if count[word] >= COMMON and seen[word] >= SEEN))
     places = {word: place for place, word in enumerate(common)}
-    return common, *(np.array([places.get(word, -1) for word in words]) for words in (first, aside))
+    trained, held_out = (np.array([places.get(word, -1) for word in words]) for words in (first, aside))
+    return common, trained, held_out
 
 
 def _read(data: Glyphs, weights: Weights, rng: np.random.Generator) -> dict[str, float]:
