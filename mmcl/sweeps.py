@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from mmcl import __version__, checks
+from mmcl import checks
 from mmcl.claims.store import LIBRARIES, PACKAGE, folder, sources
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _computed(study: Study, progress: bool | None) -> xarray.Dataset:
     table.attrs = {
         "title": study.title,
         "format": FORMAT,
-        "mmcl": __version__,
+        "mmcl": version("mmcl"),
         "key": key(study),
         "configuration": json.dumps(study.configuration),
         "versions": json.dumps({name: version(name) for name in LIBRARIES}),
