@@ -77,8 +77,8 @@ STUDIES = {
             "learning-rate",
             "Where the canonical world stands at t = 200,000 when log τ² learns with the weights, cap 100",
             (
-                Axis("start", (0.05, 1.0, 14.2857142857), "1", "τ² at the start"),
-                Axis("rate", _grid(1e-3, 10.0, 9), "1", "rate ρ of log τ² beside the weights"),
+                Axis("start", (0.05, 1.0), "1", "τ² at the start"),
+                Axis("rate", _grid(1e-3, 3.0, 9), "1", "rate ρ of log τ² beside the weights"),
             ),
             (
                 Quantity("condition_number", "1", "condition number κ at the end"),
