@@ -21,13 +21,14 @@ LAYERS = {
     "ground": ("checks", "pair", "latents"),
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
-        "trajectory", "symbolic", "temperature", "course", "surrogate", "sparse", "forces",
+        "trajectory", "symbolic", "temperature", "course", "surrogate", "sparse", "forces", "downstream",
+        "probes",
     ),
     "dynamics": (
         "extrapolation", "flow_system", "force_flow", "flow", "closed_form", "relaxation", "optimum", "stability",
         "training", "landscape", "augmentation", "covariance", "methods",
     ),
-    "judgement": ("claims", "ledger", "comparison"),
+    "judgement": ("claims", "ledger", "comparison", "sweeps", "studies"),
     "face": ("__init__", "__main__", "figures"),
 }  # fmt: skip
 HEIGHT = {module: height for height, modules in enumerate(LAYERS.values()) for module in modules}

@@ -26,6 +26,8 @@ from mmcl.claims import (  # isort: skip
     practice,  # noqa: F401
     practice_steps,  # noqa: F401
     practice_worlds,  # noqa: F401
+    downstream,  # noqa: F401
+    glyph_probe,  # noqa: F401
     real_pairs,  # noqa: F401
 )
 
