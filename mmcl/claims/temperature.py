@@ -31,8 +31,9 @@ DONE = 0.95  # the alignment that a run must reach, besides κ ≤ 1.1, to be do
 
 @claim(
     id="optimal-temperatures",
-    statement="Stage two has two best temperatures: noise and misalignment fade fastest at one, imbalance at another. "
-    "With many negatives they are $\\tau^2=0.639\\,r$ and $1.200\\,r$; with few both are lower.",
+    statement="Between symmetric modalities stage two has two best temperatures: noise and misalignment fade fastest "
+    "at one, imbalance at another. With many negatives they are $\\tau^2=0.639\\,r$ and $1.200\\,r$; with few "
+    "both are lower.",
     source="ours",
     chapter="temperature",
 )
@@ -144,6 +145,8 @@ def _around(times: Array, rising: Array, level: float) -> tuple[float, float] | 
 SCHEDULES: dict[str, tuple[float, Temperature | None]] = {
     "constant, small": (1.0, None),
     "constant, best": (4.0, None),
+    "constant, 3": (3.0, None),
+    "constant, 5": (5.0, None),
     "constant, large": (16.0, None),
     "stages, up": (1.0, StagewiseTemperature((100.0,), (8.0,))),
     "linear, up": (1.0, AnnealedTemperature(8.0, 400.0)),
@@ -154,9 +157,9 @@ SCHEDULES: dict[str, tuple[float, Temperature | None]] = {
 
 @claim(
     id="schedules",
-    statement="In the canonical world the best constant temperature is done, aligned and balanced, before every "
-    "schedule tried: first small then large, as in the proof of two stages, is no faster.",
-    source="ours; stages of the temperature as in Ren & Li (2023)",
+    statement="In the canonical world the constant $\\tau^2=4$ is done, aligned and balanced, before other constants "
+    "and every schedule tried: first small, for stage one, and then large is no faster.",
+    source="ours",
     chapter="temperature",
 )
 def schedules(flow: Run = gradient_flow) -> Evidence:

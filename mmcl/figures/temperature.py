@@ -131,10 +131,10 @@ def schedules(found: Evidence, names: tuple[str, ...]) -> Figure:
 
 
 def on_glyphs(found: Evidence) -> Figure:
-    """Effective rank over time at five temperatures: the surrogate world's (left) and trained (right)."""
+    """Effective rank over time at five temperatures: the surrogate world's (left), and trained with two step sizes."""
     tau2 = found.curves["tau2"]
     with style.style():
-        figure, panels = style.panels(2, height=3.0, sharey=True)
+        figure, panels = style.panels(3, height=3.0, sharey=True)
         for value, colour in zip(tau2, style.coordinate_colours(len(tau2)), strict=True):
             time = found.curves[f"time {value:g}"][1:]
             panels[0].plot(time, found.curves[f"predicted {value:g}"][1:], color=colour, **style.THEORY)
@@ -144,13 +144,21 @@ def on_glyphs(found: Evidence) -> Figure:
             style.name_line(
                 panels[0], rf"$\tau^2={value:g}$", (time[-1], end), colour=colour, xytext=(5, _NUDGED.get(value, 0))
             )
-        panels[0].set_xlim(None, 520)
-        panels[0].set(title="predicted", ylabel="effective rank", xlabel="time $t$", ylim=(0, 45))
+            if value in found.curves["halved"]:
+                panels[2].plot(
+                    found.curves[f"half time {value:g}"][1:],
+                    found.curves[f"half trained {value:g}"][1:],
+                    color=colour,
+                    **style.TRAINING,
+                )
+        panels[0].set_xlim(None, 290)
+        panels[0].set(title="predicted", ylabel="effective rank", xlabel="time $t$", ylim=(0, 34))
         panels[1].set(title="trained", xlabel="time $t$")
+        panels[2].set(title="steps half as long", xlabel="time $t$")
     return figure
 
 
-_NUDGED = {4.0: -5, 16.0: 6, 32.0: -1}  # points, where two names would meet
+_NUDGED = {8.0: 4, 16.0: 0, 32.0: -8}  # points, where two names would meet
 
 
 def _listed(axes: Axes, row: int, text: str, colour: str, top: float = 0.95) -> None:
