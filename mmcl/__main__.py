@@ -23,6 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe, `head` say, has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nothing is left to flush
         return 0
+    except KeyboardInterrupt:
+        print(f"mmcl {options.command}: interrupted.", file=sys.stderr)
+        return 130
+    except MemoryError:
+        print(f"mmcl {options.command}: the arrays asked for do not fit into memory; ask for less.", file=sys.stderr)
+        return 2
     except (ValueError, TypeError, KeyError, OSError, ArithmeticError) as error:
         message = error.args[0] if isinstance(error, KeyError) else error
         print(f"mmcl {options.command}: {message}", file=sys.stderr)
@@ -71,15 +77,18 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_world(command: argparse.ArgumentParser) -> None:
     def scales(text: str) -> list[float]:
-        return [float(part) for part in text.split(",")]
+        try:
+            return [float(part) for part in text.split(",")]
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be numbers separated by commas; got {text!r}") from None
 
     world = command.add_argument_group("world (default: the canonical one of the book)")
     world.add_argument("--signal", type=scales, metavar="σ,σ,…", help="signal scales, separated by commas")
     world.add_argument("--noise", type=float, default=0.5, metavar="σ", help="noise scale (default 0.5)")
     world.add_argument("--ambient-dim", type=int, default=64, metavar="D", help="ambient dimension (default 64)")
     loss = command.add_argument_group("objective")
-    loss.add_argument("--inverse-temperature", type=float, default=4.0, metavar="τ²", help="default 4")
-    loss.add_argument("--negatives", type=float, default=1.0, metavar="K", help="weight of the negatives (default 1)")
+    loss.add_argument("--inverse-temperature", type=float, metavar="τ²", help="default 4")
+    loss.add_argument("--negatives", type=float, metavar="K", help="weight of the negatives (default 1)")
     loss.add_argument("--positives-only", action="store_true", help="no negatives, no temperature")
     command.add_argument("--out", type=_target, metavar="FILE", help="save as .csv or .npz instead of printing CSV")
 
@@ -91,6 +100,8 @@ def _target(text: str, endings: tuple[str, ...] = (".csv", ".npz")) -> Path:
         raise argparse.ArgumentTypeError(f"the file must end in {' or '.join(endings)}; got {text!r}")
     if not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"the folder {path.parent} must exist")
+    if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a file that can be written")
     return path
 
 
@@ -120,14 +131,22 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _world_and_objective(options: argparse.Namespace) -> tuple:
     from mmcl.data import PairedData
-    from mmcl.objectives import InfoNCE, PositiveOnly
+    from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
     from mmcl.worlds import CANONICAL
 
     signal = CANONICAL.signal_a if options.signal is None else options.signal
     data = PairedData(signal_a=signal, noise_a=options.noise, ambient_dim=options.ambient_dim)
+    tau2, K, in_batch = options.inverse_temperature, options.negatives, getattr(options, "in_batch", False)
     if options.positives_only:
+        if tau2 is not None or K is not None or in_batch:
+            raise ValueError("`--positives-only` has no temperature and no negatives: leave their options out.")
         return data, PositiveOnly()
-    return data, InfoNCE(options.inverse_temperature, negatives=options.negatives)
+    tau2 = 4.0 if tau2 is None else tau2
+    if in_batch:
+        if K is not None:
+            raise ValueError("`--negatives` (K) must be left out with `--in-batch`, where the batch gives them.")
+        return data, InBatchInfoNCE(tau2)
+    return data, InfoNCE(tau2, negatives=1.0 if K is None else K)
 
 
 def _flow(options: argparse.Namespace) -> int:
@@ -143,12 +162,11 @@ def _flow(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from mmcl.objectives import InBatchInfoNCE
+    from mmcl import checks
     from mmcl.training import TrainingDiverged, TrainingInterrupted, train
 
     data, objective = _world_and_objective(options)
-    if options.in_batch:
-        objective = InBatchInfoNCE(options.inverse_temperature)
+    seed = checks.whole(options.seed, "`--seed`", least=0)
     try:
         run = train(
             data,
@@ -157,7 +175,7 @@ def _train(options: argparse.Namespace) -> int:
             step_size=options.step_size,
             steps=options.steps,
             batch_size=options.batch_size,
-            rng=np.random.default_rng(options.seed),
+            rng=np.random.default_rng(seed),
         )
     except (TrainingInterrupted, TrainingDiverged) as stop:
         print(f"mmcl train: {stop}", file=sys.stderr)
@@ -182,14 +200,19 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _deliver(run: Trajectory, options: argparse.Namespace) -> int:
+    code = 0
     if options.out:
-        print(run.save(options.out))
-        return 0
+        try:
+            print(run.save(options.out))
+            return 0
+        except OSError as error:  # a full disk, say: the record is not lost with it
+            print(f"mmcl {options.command}: could not save ({error}); the record follows.", file=sys.stderr)
+            code = 2
     table = run.columns()
     print(",".join(table))
     for row in zip(*table.values(), strict=True):
         print(",".join(f"{value:.9g}" for value in row))
-    return 0
+    return code
 
 
 if __name__ == "__main__":

@@ -15,15 +15,20 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return "a whole number of more than 40 digits"  # Python itself refuses to print the longest
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _number(value: Any, name: str, requirement: str) -> float:
-    """`value` as a float, unless it is no real number at all (a bool, a string, an array)."""
-    if not isinstance(value, bool | np.bool_ | str):
+    """`value` as a float, unless it is no real number at all (a bool, text, bytes, a complex number, an array)."""
+    refused = bool | np.bool_ | str | bytes | bytearray | memoryview | complex | np.complexfloating | np.timedelta64
+    if not isinstance(value, refused):
         try:
             return float(operator.index(value)) if hasattr(value, "__index__") else float(value)
+        except OverflowError:
+            raise ValueError(f"{name} must be {requirement} that a float can hold; got {_shown(value)}.") from None
         except (TypeError, ValueError):
             pass
     raise TypeError(f"{name} must be {requirement}; got {_shown(value)}.")
@@ -49,6 +54,21 @@ def non_negative(value: Any, name: str) -> float:
     if not 0 <= number < math.inf:
         raise ValueError(f"{name} must be at least 0 and finite; got {_shown(value)}.")
     return number
+
+
+def between(value: Any, name: str, least: float, most: float) -> float:
+    """A number in [least, most]."""
+    number = _number(value, name, f"a number between {least:g} and {most:g}")
+    if not least <= number <= most:
+        raise ValueError(f"{name} must be between {least:g} and {most:g}; got {_shown(value)}.")
+    return number
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or False, and nothing that merely acts like it."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False; got {_shown(value)}.")
+    return bool(value)
 
 
 def whole(value: Any, name: str, least: int = 1) -> int:
@@ -79,8 +99,10 @@ def real_array(values: ArrayLike, name: str, *, ndim: int, empty_allowed: bool =
     """A finite real array of `ndim` dimensions, as float64; a copy only where the type asks for one."""
     try:
         raw = np.asarray(values)
-    except ValueError:
+    except (ValueError, RuntimeError):
         raise TypeError(f"{name} must be an array of real numbers with rows of equal length.") from None
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise TypeError(f"{name} must hold a number at every place; got an array with masked entries.")
     if raw.dtype.kind not in "fiu":
         raise TypeError(f"{name} must hold real numbers; got {_shown(values)} of type {raw.dtype}.")
     if raw.ndim != ndim:

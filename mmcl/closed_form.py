@@ -66,12 +66,15 @@ def stage_one(data: PairedData, alignment: ArrayLike) -> StageOne:
             f"`alignment` (c) must be at most 1 - 1e-8, where the conservation law is still above round-off; "
             f"got {float(c[-1])!r}."
         )
-    top = terminal_growth(data)
+    top = law.terminal_growth()
     growth = np.array([law.growth_at(value, top) for value in c])
     decay = np.array([law.decay(P) for P in growth])
     lengths = np.array([law.lengths(P, M) for P, M in zip(growth, decay, strict=True)])
     legs = [quad(law.slowness, *ends, epsabs=0, epsrel=1e-10)[0] for ends in zip([0, *growth], growth, strict=False)]
-    return StageOne(c, growth, decay, np.sqrt(lengths.max(axis=1) / lengths.min(axis=1)), np.cumsum(legs) / 2)
+    kappa = np.sqrt(lengths.max(axis=1) / lengths.min(axis=1))
+    with np.errstate(over="ignore"):  # in units as small as 1e-200 P is infinite
+        growth, decay = (x / law.unit / law.unit for x in (growth, decay))
+    return StageOne(c, growth, decay, kappa, np.cumsum(legs) / 2)
 
 
 def terminal_growth(data: PairedData) -> float:
@@ -87,12 +90,8 @@ def terminal_growth(data: PairedData) -> float:
         TypeError, ValueError: if the modalities differ.
     """
     law = _Law.of(data)
-    s, d = law.s, law.dim
-
-    def excess(P: float) -> float:
-        return float(logsumexp(2 * s * P) - np.log(2 * d))
-
-    return float(brentq(excess, 0, np.log(2 * d) / (2 * s.max()), xtol=1e-300, rtol=1e-15))
+    with np.errstate(over="ignore"):  # in units as small as 1e-200 P is infinite
+        return float(np.float64(law.terminal_growth()) / law.unit / law.unit)
 
 
 def terminal_condition_number(data: PairedData) -> float:
@@ -114,9 +113,9 @@ def terminal_condition_number(data: PairedData) -> float:
     >>> round(terminal_condition_number(PairedData(signal_a=np.geomspace(2, 1, 8), ambient_dim=64)), 6)
     9.17695
     """
-    P, signal = terminal_growth(data), data.views.a.signal
-    high, low = signal.max(), signal.min()
-    return float(high / low * np.exp((high**2 - low**2) * P))
+    law = _Law.of(data)
+    high, low = law.s.max(), law.s.min()
+    return float(np.sqrt(high / low) * np.exp((high - low) * law.terminal_growth()))
 
 
 def terminal_slope(data: PairedData) -> float:
@@ -127,7 +126,8 @@ def terminal_slope(data: PairedData) -> float:
 
     Source: ours; it tends to $(1-\sigma_r^2/\sigma_1^2)/2$.
     """
-    law, P = _Law.of(data), terminal_growth(data)
+    law = _Law.of(data)
+    P = law.terminal_growth()
     return float((law.s.max() - law.s.min()) * law.dim / np.sum(law.s * np.exp(2 * law.s * P)))
 
 
@@ -144,7 +144,7 @@ def terminal_spread(data: PairedData) -> float:
     """
     law = _Law.of(data)
     s = np.sort(law.s)[::-1]
-    grown = np.exp(2 * s * terminal_growth(data))
+    grown = np.exp(2 * s * law.terminal_growth())
     gamma = (s[0] - s[-1]) / (2 * np.sum(s * grown))
     weight = gamma * (1 - grown)
     weight[0], weight[-1] = weight[0] + 0.5, weight[-1] - 0.5
@@ -153,11 +153,15 @@ def terminal_spread(data: PairedData) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Law:
-    """The conservation law of a symmetric world, and what follows from P and M."""
+    """The conservation law of a symmetric world, and what follows from P and M.
+
+    The largest scale is the unit of all: P and M are in units of its inverse square, times are the same in any unit.
+    """
 
     s: Float[Array, " r"]  # σ_p²
     x: Float[Array, " d-r"]  # σ_ξ,j², those above zero
     dim: int  # coordinates of non-zero scale
+    unit: float = 1.0  # the largest scale
 
     @classmethod
     def of(cls, data: PairedData) -> _Law:
@@ -168,7 +172,17 @@ class _Law:
                 "follow `gradient_flow` instead."
             )
         view = data.views.a
-        return cls(view.signal**2, view.noise[view.noise > 0] ** 2, view.active_dim)
+        unit = view.scales.max()
+        return cls((view.signal / unit) ** 2, (view.noise[view.noise > 0] / unit) ** 2, view.active_dim, unit)
+
+    def terminal_growth(self) -> float:
+        r"""$P_\infty$."""
+        s, d = self.s, self.dim
+
+        def excess(P: float) -> float:
+            return float(logsumexp(2 * s * P) - np.log(2 * d))
+
+        return float(brentq(excess, 0, np.log(2 * d) / (2 * s.max()), xtol=1e-300, rtol=1e-15))
 
     def lengths(self, P: float, M: float) -> Float[Array, " r"]:
         r"""$a_p=\tfrac12\sigma_p^2(e^{2\sigma_p^2P}+e^{-2\sigma_p^2M})$."""

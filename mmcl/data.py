@@ -163,7 +163,7 @@ class PairedData:
         a, b = self.views
         if a.ambient_dim != b.ambient_dim:
             return False
-        return bool(np.allclose(a.scales * b.signal[0], b.scales * a.signal[0], rtol=1e-12, atol=0))
+        return bool(np.allclose(a.scales / a.scales.max(), b.scales / b.scales.max(), rtol=1e-12, atol=0))
 
     def signs(self, size: int, *, rng: np.random.Generator) -> Pair[Float[Array, "n d"]]:
         r"""`size` draws of the latents $\varepsilon_A = (z, \xi_A)$, $\varepsilon_B = (z, \xi_B)$; signs by default."""

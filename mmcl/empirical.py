@@ -82,14 +82,19 @@ class EmpiricalPairs:
 
         Held-out pairs are standardised ``like`` the training pairs.
         """
-        like = self if like is None else like
+        like = self if like is None else checks.kind(like, EmpiricalPairs, "`like`")
+        if like.ambient_dim != self.ambient_dim:
+            raise ValueError(f"`like` must have as many columns, {self.ambient_dim}; got {like.ambient_dim}.")
         a, b = (_standardized(x, reference) for x, reference in ((self.a, like.a), (self.b, like.b)))
         return EmpiricalPairs(a, b)
 
 
 def _standardized(x: Array, reference: Array) -> Array:
     mean = reference.mean(axis=0)
-    power = np.mean(np.sum((reference - mean) ** 2, axis=1))
-    if not power > 0:
+    centred = reference - mean
+    size = float(np.abs(reference).max())
+    # What round-off leaves of equal rows is no variation.
+    if not np.abs(centred).max() > 4 * np.finfo(float).eps * size:
         raise ValueError("`standardized` needs a modality that varies; every row of one is the same.")
-    return (x - mean) / np.sqrt(power)
+    power = np.mean(np.sum((centred / size) ** 2, axis=1))
+    return (x - mean) / size / np.sqrt(power)

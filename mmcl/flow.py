@@ -64,7 +64,7 @@ def gradient_flow(
         ArithmeticError: if the flow cannot be followed, naming the time.
     """
     data = checks.kind(data, PairedData, "`data`")
-    t, tolerance = checks.times(times), checks.positive(tolerance, "`tolerance`")
+    t, tolerance = checks.times(times), checks.between(tolerance, "`tolerance`", 1e-13, 1e-2)
     if isinstance(objective, InfoNCE) and not isinstance(data.latents, Signs):
         if temperature is not None:
             raise TypeError(f"`temperature` must be left out in a world of other latents than signs, {data.latents!r}.")

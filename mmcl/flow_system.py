@@ -145,6 +145,8 @@ class FlowSystem:
         if not isinstance(self.course, Held):
             return None
         velocity, (s_a, s_b) = self.velocity(y), self.squares
+        if not np.isfinite(velocity).all():
+            return None
         decay = s_a * velocity[-3] + s_b * velocity[-2]  # one of the terms that cancel at rest
         moving = np.abs(velocity[:-3].reshape(2, -1)) > 16 * np.finfo(float).eps * decay
         if moving.any() or not decay.any():

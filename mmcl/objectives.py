@@ -33,8 +33,9 @@ class InfoNCE:
     negatives: float = 1.0
 
     def __post_init__(self) -> None:
-        checks.positive(self.inverse_temperature, "`inverse_temperature` (τ²)")
-        checks.non_negative(self.negatives, "`negatives` (K)")
+        tau2 = checks.positive(self.inverse_temperature, "`inverse_temperature` (τ²)")
+        object.__setattr__(self, "inverse_temperature", tau2)
+        object.__setattr__(self, "negatives", checks.non_negative(self.negatives, "`negatives` (K)"))
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class InBatchInfoNCE:
     inverse_temperature: float
 
     def __post_init__(self) -> None:
-        checks.positive(self.inverse_temperature, "`inverse_temperature` (τ²)")
+        tau2 = checks.positive(self.inverse_temperature, "`inverse_temperature` (τ²)")
+        object.__setattr__(self, "inverse_temperature", tau2)
 
     def population(self, batch_size: int) -> InfoNCE:
         """The loss with exact negatives that a batch of `batch_size` (n) pairs samples: K = n - 1.

@@ -60,6 +60,6 @@ def optimal_temperatures(signal_dim: int, negatives: float = np.inf) -> OptimalT
 
 def _root(derivative: Callable[[float], float]) -> float:
     """Where a derivative, positive at 0, first vanishes."""
-    grid = np.geomspace(1e-4, 2.0, 400)
+    grid = np.geomspace(1e-12, 2.0, 1000)
     first = int(np.argmax([derivative(x) <= 0 for x in grid]))
     return float(brentq(derivative, grid[first - 1], grid[first], xtol=1e-14))

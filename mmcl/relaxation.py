@@ -61,13 +61,14 @@ def relaxation_rates(data: PairedData, objective: InfoNCE) -> RelaxationRates:
     checks.positive(objective.negatives, "`negatives` (K)")
     checks.kind(data.latents, Signs, "`data.latents`")
     r = data.signal_dim
-    s, N2 = (
-        Pair(*x)
-        for x in zip(*((v.signal**2, _balanced_norm(v.signal**2, v.active_dim)) for v in data.views), strict=True)
-    )
+    units = Pair(*(view.scales.max() for view in data.views))  # only ratios of scales enter
+    s = Pair(*((view.signal / unit) ** 2 for view, unit in zip(data.views, units, strict=True)))
+    N2 = Pair(*(_balanced_norm(squares, view.active_dim) for squares, view in zip(s, data.views, strict=True)))
     g, slope = _force(objective, r)
     noise = [
-        2 * g * x**2 / n for view, n in zip(data.views, N2, strict=True) for x in np.unique(view.noise[view.noise > 0])
+        2 * g * (x / unit) ** 2 / n
+        for view, unit, n in zip(data.views, units, N2, strict=True)
+        for x in np.unique(view.noise[view.noise > 0])
     ]
     return RelaxationRates(
         balance=_balance(s, N2, g, slope, symmetric=data.symmetric),

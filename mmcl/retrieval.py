@@ -137,9 +137,14 @@ def _scores(features_a: Array, features_b: Array) -> Pair[tuple[Float[Array, "n 
     f_b = checks.real_array(features_b, "`features_b` (f_B)", ndim=2)
     if f_a.shape != f_b.shape:
         raise ValueError(f"`features_b` (f_B) must have the shape of `features_a`, {f_a.shape}; got {f_b.shape}.")
-    scores = f_a @ f_b.T
+    scores = _in_units(f_a) @ _in_units(f_b).T  # ranks know no scale, and products could leave the range of floats
     width = TIE * float(np.abs(scores).max())
     return Pair((scores, width), (scores.T, width))
+
+
+def _in_units(features: Array) -> Array:
+    largest = np.abs(features).max()
+    return features / largest if largest > 0 else features
 
 
 def _partner_ranks(scores: Float[Array, "n n"], width: float) -> Float[Array, " n"]:

@@ -43,6 +43,7 @@ class LearnedTemperature:
 
     def __post_init__(self) -> None:
         checks.positive(self.rate, "`rate` (ρ)")
+        checks.flag(self.logarithmic, "`logarithmic`")
         if self.cap is not None:
             checks.positive(self.cap, "`cap` (τ²)")
 

@@ -122,3 +122,37 @@ def test_a_value_of_the_wrong_kind_is_shown_and_cut_short():
         checks.kind(1.0, (int, str), "`x`")
     with pytest.raises(TypeError, match=_sentence(f"`x` must be int; got '{'a' * 56}....")):
         checks.kind("a" * 100, int, "`x`")
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [
+        (4 + 0j, r"\(4\+0j\)"),
+        (np.complex128(4), r"np\.complex128\(4\+0j\)"),
+        (b"4", "b'4'"),
+        (bytearray(b"4"), r"bytearray\(b'4'\)"),
+    ],
+)
+def test_what_only_looks_like_a_number_is_refused(value, came):
+    with pytest.raises(TypeError, match=rf"^`x` must be a positive number; got {came}\.$"):
+        checks.positive(value, "`x`")
+
+
+def test_a_whole_number_too_large_for_a_float_gets_a_sentence():
+    with pytest.raises(
+        ValueError, match=r"^`x` must be a positive number that a float can hold; got a whole number of"
+    ):
+        checks.positive(10**400, "`x`")
+
+
+def test_masked_entries_are_not_read_as_numbers():
+    with pytest.raises(TypeError, match=r"^`x` must hold a number at every place; got an array with masked entries\.$"):
+        checks.real_array(np.ma.array([1.0, 2.0], mask=[False, True]), "`x`", ndim=1)
+
+
+def test_flags_and_ranges():
+    assert checks.flag(True, "`x`") and checks.between(0.5, "`x`", 0.1, 1.0) == 0.5
+    with pytest.raises(TypeError, match=r"^`x` must be True or False; got 'no'\.$"):
+        checks.flag("no", "`x`")
+    with pytest.raises(ValueError, match=r"^`x` must be between 0\.1 and 1; got 2\.$"):
+        checks.between(2, "`x`", 0.1, 1.0)

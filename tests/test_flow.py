@@ -310,5 +310,5 @@ def test_what_cannot_be_followed_is_refused_in_a_sentence(arguments, error, sent
 
 
 def test_a_tolerance_that_is_not_positive_is_refused():
-    with pytest.raises(ValueError, match=r"^`tolerance` must be positive and finite; got 0\.$"):
+    with pytest.raises(ValueError, match=r"^`tolerance` must be between 1e-13 and 0\.01; got 0\.$"):
         gradient_flow(CANONICAL, PositiveOnly(), [0.0], tolerance=0)

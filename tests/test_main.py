@@ -35,6 +35,9 @@ def test_train_saves_a_record_that_can_be_read(tmp_path, capsys):
         (["flow", "--signal", "2,-1"], "mmcl flow: `signal_a` (σ_A) must be positive and finite in every coordinate"),
         (["flow", "--until", "-1"], "mmcl flow: `--until` (t) must be positive and finite; got -1.0."),
         (["flow", "--negatives", "-1"], "mmcl flow: `negatives` (K) must be at least 0 and finite; got -1.0."),
+        (["train", "--in-batch", "--negatives", "7"], "mmcl train: `--negatives` (K) must be left out with `--in-batch`,"),
+        (["flow", "--positives-only", "--negatives", "2"], "mmcl flow: `--positives-only` has no temperature and no"),
+        (["train", "--seed", "-1"], "mmcl train: `--seed` must be a whole number of at least 0; got -1."),
         (["train", "--width", "0"], "mmcl train: `width` (m) must be a whole number of at least 1; got 0."),
         (["verify", "nothing"], "mmcl verify: no claim has the id 'nothing'; there are: derivation,"),
     ],
@@ -83,3 +86,22 @@ def test_verify_exits_with_one_when_a_claim_fails(monkeypatch, capsys):
     assert main(["verify", "clock", "--json"]) == 1
     answer = json.loads(capsys.readouterr().out)
     assert answer["holds"] is False and answer["checks"][0]["claim"] == claim("clock").id
+
+
+def test_a_record_that_cannot_be_saved_is_printed(monkeypatch, tmp_path, capsys):
+    def full(self, path):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("mmcl.trajectory.Trajectory.save", full)
+    words = ["train", "--width", "8", "--steps", "2", "--batch-size", "4", "--out", str(tmp_path / "run.csv")]
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 4 and "could not save (No space left on device); the record follows." in err
+
+
+def test_a_folder_is_no_target(tmp_path, capsys):
+    folder = tmp_path / "run.csv"
+    folder.mkdir()
+    with pytest.raises(SystemExit):
+        main(["train", "--out", str(folder)])
+    assert "must be a file that can be written" in capsys.readouterr().err

@@ -62,7 +62,7 @@ def train(
             the state of its generator.
         record_every: steps between two rows of the record; None: about 200 rows.
         normalization: of the outputs: in expectation over the "population" or the "batch", or "sample" by sample, as
-            CLIP does. Exact negatives cannot be had with "sample".
+            CLIP does. In a `PairedData` world exact negatives cannot be had with "sample".
         temperature: how τ² moves from the objective's on: learned, or on a schedule; None: not at all.
         optimizer: Momentum or Adam; None: plain descent. A continued run begins with an empty memory.
         weight_decay: λ, decoupled from the optimizer: a step also multiplies the weights by $1-\eta\lambda$.
@@ -98,6 +98,8 @@ def train(
 
 def _generator(rng: np.random.Generator | None, start: Trajectory | None) -> np.random.Generator | None:
     """The caller's generator, or one that goes on where the earlier run's stopped."""
+    if start is not None:
+        checks.kind(start, Trajectory, "`start`")
     if rng is not None:
         return checks.generator(rng)
     if start is None or start.rng_state is None:
@@ -123,9 +125,18 @@ def _initial(
             raise TypeError("`width` (m) must be given where neither `weights` nor `start` is.")
         return gaussian_weights(dims, width, rng=checks.generator(rng))
     name = "`start`" if start is not None else "`weights` (W)"
-    arrays = Pair(*(checks.real_array(w, name, ndim=2) for w in given))
+    try:
+        both: Weights = Pair(*given)
+    except TypeError:
+        raise TypeError(f"{name} must be a pair of arrays, W_A and W_B; got {type(given).__name__}.") from None
+    arrays = Pair(*(checks.real_array(w, name, ndim=2) for w in both))
     m = arrays.a.shape[1] if width is None else checks.whole(width, "`width` (m)")
     for array, d, letter in zip(arrays, dims, "AB", strict=True):
         if array.shape != (d, m):
             raise ValueError(f"{name} must have shape {(d, m)} for modality {letter}; got {array.shape}.")
+        if not 1e-100 < np.abs(array).max() < 1e100:
+            raise ValueError(
+                f"{name} must have a largest entry between 1e-100 and 1e100 for modality {letter}, whose outputs are "
+                f"normalised; got {np.abs(array).max():.3g}."
+            )
     return arrays

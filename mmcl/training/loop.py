@@ -113,11 +113,11 @@ class _Record:
 
     def steps(self, done: int) -> int:
         """Steps taken in all, those of the earlier run included."""
-        return done + (self.plan.start.steps if self.plan.start else 0)
+        return done + (self.plan.start.steps if self.plan.start is not None else 0)
 
     def time(self, done: int) -> float:
         """Gradient-flow time after `done` steps of this run."""
-        return done * self.plan.step_size + (float(self.plan.start.time[-1]) if self.plan.start else 0.0)
+        return done * self.plan.step_size + (0.0 if self.plan.start is None else float(self.plan.start.time[-1]))
 
     def closed(self, done: int, random: Mapping[str, Any] | None) -> Trajectory:
         """The record, ended by the present state."""

@@ -28,7 +28,7 @@ class Plan:
     temperature: Temperature | None = None
 
     def __post_init__(self) -> None:
-        checks.positive(self.step_size, "`step_size` (η)")
+        object.__setattr__(self, "step_size", checks.positive(self.step_size, "`step_size` (η)"))
         checks.whole(self.steps, "`steps`")
         checks.whole(self.record_every, "`record_every`")
         if self.batch_size is not None:
@@ -37,6 +37,8 @@ class Plan:
             raise ValueError(
                 f"`normalization` must be one of {', '.join(map(repr, NORMALIZATIONS))}; got {self.normalization!r}."
             )
+        if self.progress is not None:
+            checks.flag(self.progress, "`progress`")
         if self.temperature is not None:
             kinds = (LearnedTemperature, StagewiseTemperature, AnnealedTemperature)
             checks.kind(self.temperature, kinds, "`temperature`")
@@ -44,3 +46,5 @@ class Plan:
             checks.kind(self.start, Trajectory, "`start`")
             if self.start.weights is None:
                 raise ValueError("`start` must be a Trajectory from `train`, with final weights; got one from theory.")
+            if len(self.start) == 0:
+                raise ValueError("`start` must hold at least one recorded time; got an empty Trajectory.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy import ndarray as Array
 from torch import Tensor
 
 from mmcl import checks
@@ -45,7 +46,7 @@ class Towers:
         self.pairs, self.objective = pairs, objective
         self.rule, self.memory = rule, [None, None]
         self.batch_size, self.normalization = batch_size, normalization
-        self.population = Pair(torch.from_numpy(pairs.a), torch.from_numpy(pairs.b))
+        self.population = Pair(*(torch.from_numpy(_own(x)) for x in (pairs.a, pairs.b)))
         self.covariances = Pair(torch.from_numpy(pairs.covariance_a), torch.from_numpy(pairs.covariance_b))
         self.state = Pair(*(torch.from_numpy(w.copy()) for w in weights))
         self.norm_at_start = self._norm()
@@ -118,6 +119,11 @@ class Towers:
             return Pair(*(f / r.square().sum(dim=1).mean().sqrt() for f, r in zip(outputs, reference, strict=True)))
         powers = (_power(w, moments) for w, moments in zip(weights, self.covariances, strict=True))
         return Pair(*(f / power.sqrt() for f, power in zip(outputs, powers, strict=True)))
+
+
+def _own(x: Array) -> Array:
+    """`x` as torch takes it: rows in order, and writable; a copy only where it is neither."""
+    return np.require(x, requirements=["C", "W"])
 
 
 def _scaled(features: Pair[Tensor], scale: Tensor) -> Pair[Tensor]:

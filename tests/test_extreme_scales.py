@@ -1,0 +1,51 @@
+"""A common scale of a modality changes nothing, be it as small or as large as a float can hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmcl import EmpiricalPairs, InfoNCE, PairedData, gradient_flow, relaxation_rates, terminal_condition_number
+from mmcl.closed_form import stage_one, terminal_slope, terminal_spread
+from mmcl.retrieval import ranks
+
+every_unit = pytest.mark.parametrize("unit", [1e-200, 1e-150, 1e150, 1e200])
+
+
+def _world(unit: float) -> PairedData:
+    return PairedData(np.array([2.0, 1.0]) * unit, noise_a=0.5 * unit, ambient_dim=8)
+
+
+@every_unit
+def test_closed_forms_know_no_unit(unit):
+    for number in (terminal_condition_number, terminal_slope, terminal_spread):
+        assert number(_world(unit)) == pytest.approx(number(_world(1.0)), rel=1e-12)
+    far, near = (stage_one(_world(x), [0.0, 0.5]) for x in (unit, 1.0))
+    np.testing.assert_allclose(far.condition_number, near.condition_number, rtol=1e-10)
+    np.testing.assert_allclose(far.time, near.time, rtol=1e-8)
+
+
+@every_unit
+def test_rates_know_no_unit(unit):
+    far, near = (relaxation_rates(_world(x), InfoNCE(4.0)) for x in (unit, 1.0))
+    for name in ("balance", "noise", "misalignment"):
+        np.testing.assert_allclose(getattr(far, name), getattr(near, name), rtol=1e-10)
+
+
+@every_unit
+def test_crossed_modalities_are_not_symmetric_in_any_unit(unit):
+    crossed = PairedData((2 * unit, unit), signal_b=(unit, 2 * unit), noise_a=0.5 * unit, ambient_dim=8)
+    assert not crossed.symmetric and _world(unit).symmetric
+
+
+@every_unit
+def test_ranks_and_standardized_pairs_know_no_unit(unit):
+    assert ranks(np.eye(3) * unit, np.eye(3) * unit).a.tolist() == [1.0, 1.0, 1.0]
+    far, near = (EmpiricalPairs(np.eye(3) * x, np.eye(3)).standardized().a for x in (unit, 1.0))
+    np.testing.assert_allclose(far, near, rtol=1e-12)
+
+
+def test_a_flow_that_leaves_the_floats_says_so():
+    far_apart = PairedData((2.0, 1.0), signal_b=(1e-170, 2e-170), ambient_dim=4)
+    with np.errstate(all="ignore"), pytest.raises(ArithmeticError, match="could not be followed beyond t = 0"):
+        gradient_flow(far_apart, InfoNCE(4.0), [0.0, 1.0])
