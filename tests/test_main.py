@@ -35,7 +35,7 @@ def test_train_saves_a_record_that_can_be_read(tmp_path, capsys):
         (["flow", "--signal", "2,-1"], "mmcl flow: `signal_a` (σ_A) must be positive and finite in every coordinate"),
         (["flow", "--until", "-1"], "mmcl flow: `--until` (t) must be positive and finite; got -1.0."),
         (["flow", "--negatives", "-1"], "mmcl flow: `negatives` (K) must be at least 0 and finite; got -1.0."),
-        (["train", "--in-batch", "--negatives", "7"], "mmcl train: `--negatives` (K) must be left out with `--in-batch`,"),
+        (["train", "--in-batch", "--negatives", "7"], "mmcl train: `--negatives` (K) must be left out with"),
         (["flow", "--positives-only", "--negatives", "2"], "mmcl flow: `--positives-only` has no temperature and no"),
         (["train", "--seed", "-1"], "mmcl train: `--seed` must be a whole number of at least 0; got -1."),
         (["train", "--width", "0"], "mmcl train: `width` (m) must be a whole number of at least 1; got 0."),
