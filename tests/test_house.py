@@ -22,8 +22,12 @@ LAYERS = {
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
         "trajectory", "symbolic", "temperature", "course", "surrogate",
+        "family", "family_losses", "landscape",
     ),
-    "dynamics": ("extrapolation", "flow_system", "flow", "closed_form", "relaxation", "optimum", "training"),
+    "dynamics": (
+        "extrapolation", "flow_system", "forced_flow", "flow", "closed_form", "relaxation", "optimum", "training",
+        "family_end",
+    ),
     "judgement": ("claims", "ledger"),
     "face": ("__init__", "__main__", "figures"),
 }  # fmt: skip

@@ -9,8 +9,9 @@ from numpy import ndarray as Array
 
 from mmcl import checks
 from mmcl.data import PairedData
+from mmcl.family import AlignmentUniformity, Family, Sigmoid, Spectral
 from mmcl.metrics import condition_number
-from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
+from mmcl.objectives import InBatchInfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.training.grams import Grams, gradient
 from mmcl.training.initial import Weights
@@ -30,7 +31,12 @@ class Descent:
     """
 
     def __init__(
-        self, data: PairedData, objective: Objective, weights: Weights, batch_size: int | None, normalization: str
+        self,
+        data: PairedData,
+        objective: Objective | Family,
+        weights: Weights,
+        batch_size: int | None,
+        normalization: str,
     ) -> None:
         self.data, self.objective, self.normalization = data, objective, normalization
         self.split = data.views.a.ambient_dim
@@ -90,7 +96,7 @@ def _in_axes(weights: Array, basis: Array | None) -> Array:
 
 
 def batches(
-    data: PairedData, objective: Objective, batch_size: int | None
+    data: PairedData, objective: Objective | Family, batch_size: int | None
 ) -> Callable[[np.random.Generator | None], Signs | None]:
     """Where the signs of a step come from: drawn afresh, or (`batch_size` None) all patterns, each once.
 
@@ -99,14 +105,17 @@ def batches(
     """
     if batch_size is not None:
         return lambda rng: data.signs(batch_size, rng=checks.generator(rng))
-    if isinstance(objective, PositiveOnly):
+    if isinstance(objective, PositiveOnly | Spectral):
         return lambda rng: None
     if isinstance(objective, InBatchInfoNCE):
         raise ValueError("`batch_size` (n) must be given for InBatchInfoNCE, whose loss depends on it; got None.")
+    if isinstance(objective, Sigmoid | AlignmentUniformity):
+        name = type(objective).__name__
+        raise ValueError(f"`batch_size` (n) must be given for {name}, whose negatives are drawn; got None.")
     count = sum(view.ambient_dim for view in data.views) - data.signal_dim
-    if isinstance(objective, InfoNCE) and count > ENUMERABLE:
+    if count > ENUMERABLE:
         raise ValueError(
-            "`batch_size` (n) may be None, for the full gradient of InfoNCE, in worlds of at most "
+            f"`batch_size` (n) may be None, for the full gradient of {type(objective).__name__}, in worlds of at most "
             f"{ENUMERABLE} independent signs (d_A + d_B - r); got {count}."
         )
     signs = all_signs(data)
