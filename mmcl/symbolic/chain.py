@@ -8,6 +8,7 @@ from mmcl.symbolic.balance import forces_at_balance, masses_at_balance, symmetri
 from mmcl.symbolic.convexity import cauchy_schwarz, convexity, jensen
 from mmcl.symbolic.derivation import Derivation
 from mmcl.symbolic.expectation import log_expectation
+from mmcl.symbolic.family import decoupled, one_encoder, sigmoid, spectral, uniformity
 from mmcl.symbolic.gram_flow import closure, conservation, first_integrals
 from mmcl.symbolic.hyperbolic import coordinates, solver_form
 from mmcl.symbolic.loss_of_theta import force, loss_in_theta, temperature_limit
@@ -29,6 +30,7 @@ CHAPTERS = {
         convexity, cauchy_schwarz, jensen, forces_at_balance, masses_at_balance, symmetric_rates, unequal_rates,
     ),
     "temperature": (learned, optima, freezing),
+    "losses": (decoupled, spectral, sigmoid, uniformity, one_encoder),
 }  # fmt: skip
 
 
