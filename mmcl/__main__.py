@@ -1,4 +1,4 @@
-"""The command line: ``python -m mmcl verify``, ``flow`` and ``train``."""
+"""The command line: ``python -m mmcl verify``, ``flow``, ``train`` and ``sweep``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="python -m mmcl", description="Align, then balance: theory, training, claims.")
     top.add_argument("--version", action="version", version=f"mmcl {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="verify | flow | train")
+    commands = top.add_subparsers(dest="command", required=True, metavar="verify | flow | train | sweep")
 
     verify = commands.add_parser("verify", help="check the claims of the book; exit 1 if one fails")
     verify.add_argument("claims", nargs="*", metavar="ID", help="claims to check; all of them if none is named")
@@ -60,6 +60,12 @@ def parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--seed", type=int, default=0, help="of the random numbers (default 0)")
     train.set_defaults(run=_train)
+
+    sweep = commands.add_parser("sweep", help="run a long sweep once, or show the stored one")
+    sweep.add_argument("study", nargs="?", metavar="NAME", help="which study")
+    sweep.add_argument("--list", action="store_true", help="name the studies there are")
+    sweep.add_argument("--out", type=_netcdf, metavar="FILE.nc", help="save as NetCDF instead of describing it")
+    sweep.set_defaults(run=_sweep)
     return top
 
 
@@ -78,20 +84,24 @@ def _add_world(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=_target, metavar="FILE", help="save as .csv or .npz instead of printing CSV")
 
 
-def _target(text: str) -> Path:
+def _target(text: str, endings: tuple[str, ...] = (".csv", ".npz")) -> Path:
     """A file that can be written, known before the work begins and not after it."""
     path = Path(text)
-    if path.suffix not in {".csv", ".npz"}:
-        raise argparse.ArgumentTypeError(f"the file must end in .csv or .npz; got {text!r}")
+    if path.suffix not in endings:
+        raise argparse.ArgumentTypeError(f"the file must end in {' or '.join(endings)}; got {text!r}")
     if not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"the folder {path.parent} must exist")
     return path
 
 
+def _netcdf(text: str) -> Path:
+    return _target(text, (".nc",))
+
+
 def _verify(options: argparse.Namespace) -> int:
     from mmcl.claims import all_claims, claim
     from mmcl.claims.store import evidence, measure_missing
-    from mmcl.ledger import Ledger, allowed, number
+    from mmcl.ledger import Ledger
 
     wanted = [claim(name) for name in options.claims] or list(all_claims())
     for one in measure_missing(wanted):
@@ -101,13 +111,9 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"holds": not book.failed, "checks": book.records()}, indent=2, ensure_ascii=False))
         return 1 if book.failed else 0
-    for one, seen in book.entries:
-        if options.brief and seen.holds:
-            continue
-        print(f"{one.id}: {'holds' if seen.holds else 'FAILS'}")
-        for check in seen.checks:
-            verdict = "holds" if check.holds else "FAILS"
-            print(f"  {verdict}  {check.label}: {number(check.measured)} ({allowed(check)})")
+    shown = Ledger(tuple(entry for entry in found if not (options.brief and entry[1].holds)))
+    if shown.entries:
+        print(shown)
     print(f"{len(found) - len(book.failed)} of {len(found)} claims hold.")
     return 1 if book.failed else 0
 
@@ -158,6 +164,21 @@ def _train(options: argparse.Namespace) -> int:
         _deliver(stop.trajectory, options)
         return 130 if isinstance(stop, TrainingInterrupted) else 2
     return _deliver(run, options)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from mmcl.studies import STUDIES, study
+    from mmcl.sweeps import run, save
+
+    if options.list:
+        for one in STUDIES.values():
+            print(f"{one.name}  ({one.size} cells)  {one.title}")
+        return 0
+    if options.study is None:
+        raise ValueError(f"`NAME` must be one of the studies, {', '.join(STUDIES)}; got none.")
+    table = run(study(options.study))
+    print(save(table, options.out) if options.out else table)
+    return 0
 
 
 def _deliver(run: Trajectory, options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from numpy import ndarray as Array
 from numpy.typing import ArrayLike
 
 from mmcl import checks
+from mmcl.latents import GaussianLatents, Latents, Signs, SparseLatents, UniformLatents
 from mmcl.pair import Pair
 
 
@@ -81,10 +82,11 @@ class PairedData:
         ambient_dim: d, or $(d_A, d_B)$.
         basis_a: orthogonal matrix whose columns are the axes of modality A, shape (d_A, d_A); None: the coordinates.
         basis_b: likewise for modality B; None: the coordinates.
+        latents: what z and ξ are drawn from; fair signs unless told otherwise.
 
     Raises:
         TypeError, ValueError: on a scale that is negative or not finite, on r > d, on sizes that do not match, on a
-            basis that is not orthogonal.
+            basis that is not orthogonal, on latents of another kind.
 
     >>> world = PairedData(signal_a=(2.0, 1.0), noise_a=0.5, ambient_dim=4)
     >>> world.covariance_a.diagonal()
@@ -98,9 +100,11 @@ class PairedData:
     ambient_dim: int | tuple[int, int] = 64
     basis_a: ArrayLike | None = None
     basis_b: ArrayLike | None = None
+    latents: Latents = Signs()  # noqa: RUF009 a frozen value
     views: Pair[View] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        checks.kind(self.latents, (Signs, GaussianLatents, UniformLatents, SparseLatents), "`latents`")
         dims = _ambient_dims(self.ambient_dim)
         signal_a = checks.scales(self.signal_a, "`signal_a` (σ_A)", zero_allowed=False)
         signal_b = (
@@ -162,12 +166,12 @@ class PairedData:
         return bool(np.allclose(a.scales * b.signal[0], b.scales * a.signal[0], rtol=1e-12, atol=0))
 
     def signs(self, size: int, *, rng: np.random.Generator) -> Pair[Float[Array, "n d"]]:
-        r"""`size` draws of the latent signs $\varepsilon_A = (z, \xi_A)$ and $\varepsilon_B = (z, \xi_B)$."""
+        r"""`size` draws of the latents $\varepsilon_A = (z, \xi_A)$, $\varepsilon_B = (z, \xi_B)$; signs by default."""
         n = checks.whole(size, "`size` (n)")
         rng = checks.generator(rng)
         r, (d_a, d_b) = self.signal_dim, (view.ambient_dim for view in self.views)
-        fair = 2.0 * rng.integers(0, 2, size=(n, d_a + d_b - r), dtype=np.int8) - 1.0
-        z, xi_a, xi_b = np.split(fair, [r, d_a], axis=1)
+        drawn = self.latents.draw((n, d_a + d_b - r), rng=rng)
+        z, xi_a, xi_b = np.split(drawn, [r, d_a], axis=1)
         return Pair(np.hstack([z, xi_a]), np.hstack([z, xi_b]))
 
     def sample(self, size: int, *, rng: np.random.Generator) -> Batch:

@@ -1,7 +1,7 @@
 """The other contrastive losses: decoupled, spectral, sigmoid, alignment with uniformity, and one encoder's NT-Xent.
 
 Each is a frozen value like those of `mmcl.objectives`. Its faces are in `mmcl.family_losses` (torch, as its paper
-writes it), in `mmcl.symbolic.potentials` where it is separable in θ, and in `mmcl.landscape` where it is not.
+writes it), in `mmcl.symbolic.potentials` where it is separable in θ, and in `mmcl.share_potentials` where it is not.
 """
 
 from __future__ import annotations

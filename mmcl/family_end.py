@@ -17,9 +17,9 @@ from scipy.optimize import brentq
 from mmcl import checks
 from mmcl.data import PairedData
 from mmcl.family import AlignmentUniformity, Decoupled, NTXent, Sigmoid, Spectral
-from mmcl.landscape import Shares, slopes
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
+from mmcl.share_potentials import Shares, slopes
 
 
 class End(NamedTuple):

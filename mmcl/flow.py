@@ -16,12 +16,15 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from mmcl import checks
+from mmcl.coupled_flow import coupled_flow
 from mmcl.course import Held, Stretch
 from mmcl.data import PairedData
 from mmcl.extrapolation import integrate
 from mmcl.family import Coupled, Family, Separable, Spectral
 from mmcl.flow_system import FlowSystem
-from mmcl.forced_flow import forced_flow
+from mmcl.force_flow import force_flow
+from mmcl.forces import LatentForce
+from mmcl.latents import Signs
 from mmcl.objectives import InfoNCE, PositiveOnly
 from mmcl.symbolic.potentials import potential_in_temperature
 from mmcl.temperature import AnnealedTemperature, LearnedTemperature, StagewiseTemperature, Temperature
@@ -65,10 +68,16 @@ def gradient_flow(
     """
     data = checks.kind(data, PairedData, "`data`")
     t, tolerance = checks.times(times), checks.positive(tolerance, "`tolerance`")
+    if isinstance(objective, Coupled | Separable) and not isinstance(objective, InfoNCE | PositiveOnly):
+        checks.kind(data.latents, Signs, "`data.latents`")
     if isinstance(objective, Coupled):
         if temperature is not None:
             raise TypeError(f"`temperature` must be left out for {type(objective).__name__}, where it is held.")
-        return forced_flow(data, objective, t, tolerance)
+        return coupled_flow(data, objective, t, tolerance)
+    if isinstance(objective, InfoNCE) and not isinstance(data.latents, Signs):
+        if temperature is not None:
+            raise TypeError(f"`temperature` must be left out in a world of other latents than signs, {data.latents!r}.")
+        return force_flow(data, LatentForce(objective, data.latents, data.signal_dim), t, tolerance=tolerance / 10)
     compiled = potential_in_temperature(objective).thermal
     now, state = 0.0, None
     rows: list[dict[str, Any]] = []

@@ -64,6 +64,24 @@ class Ledger:
             for check in found.checks
         ]
 
+    def __str__(self) -> str:
+        """A table of plain text, one row per check."""
+        head = ("claim", "what is compared", "predicted", "measured", "verdict")
+        rows = [
+            (claim.id if i == 0 else "", check.label, allowed(check), number(check.measured), verdict(check))
+            for claim, found in self.entries
+            for i, check in enumerate(found.checks)
+        ]
+        sizes = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(size) if 2 <= i <= 3 else cell.ljust(size)
+                for i, (cell, size) in enumerate(zip(row, sizes, strict=True))
+            ).rstrip()
+            for row in (head, *rows)
+        ]
+        return "\n".join([lines[0], "-" * (sum(sizes) + 2 * (len(sizes) - 1)), *lines[1:]])
+
     def _repr_markdown_(self) -> str:
         if self.reasons:
             # A rule after the last entry would leave its cell: docutils moves rules out of the end of a block.
@@ -103,9 +121,8 @@ def _reference(claim: Claim) -> str:
 def _rows(found: Evidence, *, first: str | None = None, marks: dict[str, str] | None = None) -> Iterable[str]:
     """One row per check; the claim's name, if wanted, in the first row only."""
     for i, check in enumerate(found.checks):
-        verdict = "holds" if check.holds else "**fails**"
         predicted = allowed(check) + (f" {marks[check.reason]}" if marks else "")
-        cells = [check.label, predicted, number(check.measured), verdict]
+        cells = [check.label, predicted, number(check.measured), "holds" if check.holds else "**fails**"]
         name = [] if first is None else [first if i == 0 else ""]
         yield "| " + " | ".join([*name, *cells]) + " |"
 
@@ -128,6 +145,11 @@ def number(value: float) -> str:
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e6):
         return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
     return f"{value:.6g}"
+
+
+def verdict(check: Check) -> str:
+    """The verdict as plain text says it; a failure cannot be overlooked."""
+    return "holds" if check.holds else "FAILS"
 
 
 def allowed(check: Check) -> str:

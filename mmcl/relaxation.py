@@ -10,6 +10,7 @@ from numpy import ndarray as Array
 
 from mmcl import checks
 from mmcl.data import PairedData
+from mmcl.latents import Signs
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
 from mmcl.symbolic.potentials import potential
@@ -58,6 +59,7 @@ def relaxation_rates(data: PairedData, objective: InfoNCE) -> RelaxationRates:
     data = checks.kind(data, PairedData, "`data`")
     objective = checks.kind(objective, InfoNCE, "`objective`")
     checks.positive(objective.negatives, "`negatives` (K)")
+    checks.kind(data.latents, Signs, "`data.latents`")
     r = data.signal_dim
     s, N2 = (
         Pair(*x)

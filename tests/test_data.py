@@ -122,7 +122,7 @@ def test_worlds_compare_and_hash_by_value():
     assert ROTATED == replace(ROTATED) != UNEQUAL
     assert repr(world) == (
         "PairedData(signal_a=(2.0, 1.0), signal_b=None, noise_a=(0.5, 0.5), noise_b=None, ambient_dim=4, "
-        "basis_a=None, basis_b=None)"
+        "basis_a=None, basis_b=None, latents=Signs())"
     )
 
 

@@ -18,17 +18,17 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 #: From the ground up; a package stands for every module in it.
 LAYERS = {
-    "ground": ("checks", "pair"),
+    "ground": ("checks", "pair", "latents"),
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
-        "trajectory", "symbolic", "temperature", "course", "surrogate",
-        "family", "family_losses", "landscape",
+        "trajectory", "symbolic", "temperature", "course", "surrogate", "sparse", "forces", "downstream",
+        "probes", "family", "family_losses", "share_potentials",
     ),
     "dynamics": (
-        "extrapolation", "flow_system", "forced_flow", "flow", "closed_form", "relaxation", "optimum", "training",
-        "family_end",
+        "extrapolation", "flow_system", "force_flow", "coupled_flow", "flow", "closed_form", "relaxation", "optimum",
+        "stability", "training", "landscape", "augmentation", "covariance", "methods", "family_end",
     ),
-    "judgement": ("claims", "ledger"),
+    "judgement": ("claims", "ledger", "comparison", "sweeps", "studies"),
     "face": ("__init__", "__main__", "figures"),
 }  # fmt: skip
 HEIGHT = {module: height for height, modules in enumerate(LAYERS.values()) for module in modules}

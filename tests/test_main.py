@@ -75,7 +75,11 @@ def test_verify_exits_with_one_when_a_claim_fails(monkeypatch, capsys):
     off = Evidence((Check("a number", 1.0, 2.0, 0.1, "no reason"),))
     monkeypatch.setattr(mmcl.claims.store, "evidence", lambda _: off)
     assert main(["verify", "clock"]) == 1
-    assert "clock: FAILS" in capsys.readouterr().out
+    head, rule, row, total = capsys.readouterr().out.splitlines()
+    assert head.split() == ["claim", "what", "is", "compared", "predicted", "measured", "verdict"] and set(rule) == {
+        "-"
+    }
+    assert row.split() == ["clock", "a", "number", "1", "±", "0.1", "2", "FAILS"] and total == "0 of 1 claims hold."
     assert main(["verify", "clock", "--json"]) == 1
     answer = json.loads(capsys.readouterr().out)
     assert answer["holds"] is False and answer["checks"][0]["claim"] == claim("clock").id

@@ -18,6 +18,16 @@ from mmcl.claims import (  # isort: skip
     temperature,  # noqa: F401
     learned,  # noqa: F401
     glyph_temperature,  # noqa: F401
+    predictors,  # noqa: F401
+    decorrelation,  # noqa: F401
+    collapse,  # noqa: F401
+    landscape,  # noqa: F401
+    relu,  # noqa: F401
+    practice,  # noqa: F401
+    practice_steps,  # noqa: F401
+    practice_worlds,  # noqa: F401
+    downstream,  # noqa: F401
+    glyph_probe,  # noqa: F401
     real_pairs,  # noqa: F401
 )
 

@@ -6,14 +6,12 @@ It shares no line with the theory that it tests: no θ, no Gram matrix, no log-c
 from __future__ import annotations
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy import ndarray as Array
 from scipy.integrate import solve_ivp
 from threadpoolctl import threadpool_limits
 
 from mmcl.data import PairedData
-from mmcl.losses import log_expectation_over_rows, loss
 from mmcl.objectives import InfoNCE, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.training.descent import all_signs
@@ -38,6 +36,10 @@ def weights_and_temperature_along_flow(
 
     The loss is a function of τ² times the scores, so a factor on the features of A is a factor on τ².
     """
+    import torch  # slow to load: whoever reads stored evidence does without it
+
+    from mmcl.losses import log_expectation_over_rows, loss
+
     signs = all_signs(data)
     inputs = Pair(*(torch.from_numpy(e @ view.mixing.T) for e, view in zip(signs, data.views, strict=True)))
     shapes = [w.shape for w in start]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import sympy as sp
-import torch
 from numpy import ndarray as Array
 
 from mmcl.claims.claim import Evidence, at_least, claim, zero
-from mmcl.losses import log_expectation_over_rows, loss
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
 from mmcl.symbolic import score_gradient as scores
@@ -71,6 +69,10 @@ def _one_point() -> dict[str, Array]:
 
 def _by_autograd(objective: InfoNCE, weights: Weights) -> Weights:
     """Of the loss as the papers write it, every positive pair and every negative listed."""
+    import torch  # slow to load: whoever reads stored evidence does without it
+
+    from mmcl.losses import log_expectation_over_rows, loss
+
     inputs = (torch.from_numpy(e @ view.mixing.T) for e, view in zip(all_signs(UNEQUAL), UNEQUAL.views, strict=True))
     leaves = [torch.tensor(w, requires_grad=True) for w in weights]
     outputs = [x @ w for x, w in zip(inputs, leaves, strict=True)]

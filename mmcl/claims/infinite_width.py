@@ -77,7 +77,7 @@ def _descent_error(objective: InfoNCE | PositiveOnly, start: Weights, step_size:
 @claim(
     id="width",
     statement="From random weights the distance to the flow falls like $m^{-1/2}$; its mean, the bias of "
-    "$\\log\\kappa$, is the level repulsion of random matrices and falls like $1/m$.",
+    "$\\log\\kappa$, falls like $1/m$: the level repulsion of random matrices, and a little from random lengths.",
     source="ours",
     chapter="solvable-model",
 )

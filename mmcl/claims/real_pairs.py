@@ -17,7 +17,7 @@ SEED = 11
 @claim(
     id="real-pairs",
     statement="On pictures of characters and their names, positives alone align and collapse towards rank "
-    "one while retrieval falls towards chance; with negatives the spectrum stays wide and retrieval works, on pairs "
+    "one while retrieval falls towards chance; with negatives the spectrum ends wide and retrieval works, on pairs "
     "never seen; on shuffled pairs it stays at chance.",
     source="ours",
     chapter="real-pairs",

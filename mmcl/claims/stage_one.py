@@ -28,8 +28,8 @@ GRADED = PairedData(
 
 @claim(
     id="universal-curve",
-    statement="In stage one the condition number is a function of the alignment alone, in closed form: no temperature, "
-    "no $K$, no differential equation.",
+    statement="Between symmetric modalities the condition number of stage one is a function of the alignment alone, in "
+    "closed form: no temperature, no $K$, no differential equation.",
     source="ours",
     chapter="stage-one",
 )
@@ -125,7 +125,7 @@ def first_order(data: PairedData, alignment: float) -> float:
 
 @claim(
     id="terminal-condition",
-    statement="Positives alone end at "
+    statement="Between symmetric modalities positives alone end at "
     "$\\kappa_\\infty=\\frac{\\sigma_1}{\\sigma_r}e^{(\\sigma_1^2-\\sigma_r^2)P_\\infty}$ "
     "with $\\sum_pe^{2\\sigma_p^2P_\\infty}=2d$: any noise at all leads there, none leads elsewhere.",
     source="ours",

@@ -116,6 +116,7 @@ def sources(module: str) -> frozenset[Path]:
     return frozenset(found)
 
 
+@cache
 def imported(path: Path) -> list[str]:
     """The modules of this package that the file at `path` imports, inside functions too."""
     names: list[str] = []

@@ -6,8 +6,9 @@ the definitions or from earlier steps; under each reading the two sides must agr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import sympy as sp
 
@@ -102,23 +103,30 @@ class Step:
 
 @dataclass(frozen=True)
 class Derivation:
-    """Steps in their order; ``derivation["force"]`` is the step of that name."""
+    """Steps in their order, each built when it is first asked for; ``derivation["force"]`` is the step of that name."""
 
-    steps: tuple[Step, ...]
+    builders: Mapping[str, Callable[[], Step]]
+
+    @classmethod
+    def of(cls, *steps: Step) -> Derivation:
+        """A derivation of steps that are there already."""
+        return cls({step.name: partial(_given, step) for step in steps})
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps."""
+        return tuple(build() for build in self.builders.values())
 
     def __getitem__(self, name: str) -> Step:
-        for step in self.steps:
-            if step.name == name:
-                return step
-        raise KeyError(
-            f"`name` must be a step of the derivation, one of {', '.join(s.name for s in self)}; got {name!r}."
-        )
+        if name not in self.builders:
+            raise KeyError(f"`name` must be a step of the derivation, one of {', '.join(self.builders)}; got {name!r}.")
+        return self.builders[name]()
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
 
     def __len__(self) -> int:
-        return len(self.steps)
+        return len(self.builders)
 
     def verify(self) -> Derivation:
         """The derivation itself, once every step holds.
@@ -133,6 +141,10 @@ class Derivation:
     def _repr_markdown_(self) -> str:
         rows = [f"| {i} | `{x.name}` | {x.title} | {len(x.residuals)} |" for i, x in enumerate(self.steps, start=1)]
         return "\n".join(["| | step | what it shows | identities checked |", "|---|---|---|---|", *rows])
+
+
+def _given(step: Step) -> Step:
+    return step
 
 
 def _read(side: sp.Basic, reading: Reading) -> sp.Basic:

@@ -7,20 +7,25 @@ from typing import cast, get_args
 import numpy as np
 
 from mmcl import checks
+from mmcl.coupled_flow import one_encoder
 from mmcl.data import PairedData
 from mmcl.empirical import EmpiricalPairs
 from mmcl.family import AlignmentUniformity, Family, NTXent
-from mmcl.forced_flow import one_encoder
+from mmcl.latents import Signs
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.temperature import Temperature
 from mmcl.training.initial import Weights, gaussian_weights, orthonormal_weights
 from mmcl.training.loop import descend
+from mmcl.training.optimizer import Adam, GradientDescent, Momentum, Optimizer, Rule
 from mmcl.training.plan import Plan
 from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
 from mmcl.trajectory import Trajectory
 
-__all__ = ["TrainingDiverged", "TrainingInterrupted", "gaussian_weights", "orthonormal_weights", "train"]
+__all__ = [
+    "Adam", "GradientDescent", "Momentum", "TrainingDiverged", "TrainingInterrupted", "gaussian_weights",
+    "orthonormal_weights", "train",
+]  # fmt: skip
 
 FAMILY = get_args(Family)
 
@@ -37,6 +42,8 @@ def train(
     record_every: int | None = None,
     normalization: str = "population",
     temperature: Temperature | None = None,
+    optimizer: Optimizer | None = None,
+    weight_decay: float = 0.0,
     weights: Weights | None = None,
     start: Trajectory | None = None,
     progress: bool | None = None,
@@ -64,6 +71,8 @@ def train(
         normalization: of the outputs: in expectation over the "population" or the "batch", or "sample" by sample, as
             CLIP does. Exact negatives cannot be had with "sample".
         temperature: how τ² moves from the objective's on: learned, or on a schedule; None: not at all.
+        optimizer: Momentum or Adam; None: plain descent. A continued run begins with an empty memory.
+        weight_decay: λ, decoupled from the optimizer: a step also multiplies the weights by $1-\eta\lambda$.
         weights: initial $W_A, W_B$, shapes (d, m); None: independent $\mathcal N(0,1/m)$ entries.
         start: an earlier run to continue, with its weights, its clock and (without `rng`) its random numbers.
         progress: a progress bar: True, False, or None for one on long work at a terminal.
@@ -81,6 +90,7 @@ def train(
     rng = _generator(rng, start)
     every = max(1, checks.whole(steps, "`steps`") // 200) if record_every is None else record_every
     plan = Plan(step_size, steps, batch_size, every, normalization, rng, start, progress, temperature)
+    rule = Rule(optimizer or GradientDescent(), weight_decay)
     if rng is None and (batch_size is not None or (weights is None and start is None)):
         raise TypeError("`rng` must be a numpy.random.Generator where weights or batches are drawn; got None.")
     initial = _initial(data, objective, width, weights, start, rng)
@@ -89,10 +99,10 @@ def train(
     if isinstance(data, PairedData):
         from mmcl.training.descent import Descent
 
-        return descend(Descent(data, objective, initial, batch_size, normalization), plan)
+        return descend(Descent(data, objective, initial, batch_size, normalization, rule), plan)
     from mmcl.training.towers import Towers  # torch, only where it is needed
 
-    return descend(Towers(data, cast(Objective, objective), initial, batch_size, normalization), plan)
+    return descend(Towers(data, cast(Objective, objective), initial, batch_size, normalization, rule), plan)
 
 
 def _fits(data: PairedData | EmpiricalPairs, objective: Family, plan: Plan, initial: Weights) -> None:
@@ -100,6 +110,7 @@ def _fits(data: PairedData | EmpiricalPairs, objective: Family, plan: Plan, init
     name = type(objective).__name__
     if not isinstance(data, PairedData):
         raise TypeError(f"`data` must be PairedData for {name}; got {type(data).__name__}.")
+    checks.kind(data.latents, Signs, "`data.latents`")
     if plan.temperature is not None:
         raise TypeError(f"`temperature` must be left out for {name}, where it is held.")
     if isinstance(objective, AlignmentUniformity | NTXent) and plan.normalization != "population":

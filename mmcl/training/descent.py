@@ -10,11 +10,13 @@ from numpy import ndarray as Array
 from mmcl import checks
 from mmcl.data import PairedData
 from mmcl.family import AlignmentUniformity, Family, Sigmoid, Spectral
+from mmcl.latents import Signs as SignLatents
 from mmcl.metrics import condition_number
 from mmcl.objectives import InBatchInfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.training.grams import Grams, gradient
 from mmcl.training.initial import Weights
+from mmcl.training.optimizer import DESCENT, Rule
 from mmcl.training.scores import Signs
 
 ENUMERABLE = 16  # independent signs whose patterns are still listed one by one
@@ -37,14 +39,19 @@ class Descent:
         weights: Weights,
         batch_size: int | None,
         normalization: str,
+        rule: Rule = DESCENT,
     ) -> None:
         self.data, self.objective, self.normalization = data, objective, normalization
         self.split = data.views.a.ambient_dim
         self.units = Pair(*(float(view.scales.max()) for view in data.views))
         self.scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
         start = np.vstack([_in_axes(w, view.basis) for w, view in zip(weights, data.views, strict=True)])
-        self.frame, triangle = np.linalg.qr(start.T)
-        self.state = triangle.T.copy()
+        self.rule, self.memory = rule, None
+        if rule.rotates:
+            self.frame, triangle = np.linalg.qr(start.T)
+            self.state = triangle.T.copy()
+        else:  # the entries count, so nothing is reduced
+            self.frame, self.state = np.eye(start.shape[1]), start
         self.small = len(self.scales) <= SMALL
         self.norm_at_start = float(np.vdot(self.state, self.state))
         self.batch = batches(data, objective, batch_size)
@@ -71,10 +78,23 @@ class Descent:
     def step(self, size: float, rng: np.random.Generator | None) -> None:
         r"""$F\leftarrow(I-\eta\,DHD)F$; afterwards `loss` is the value that the batch had before the step."""
         latent = self.latent
-        self.loss, h = gradient(self.objective, latent, self.batch(rng), self.normalization, self.data.signal_dim)
+        batch, r = self.batch(rng), self.data.signal_dim
+        self.loss, h = gradient(self.objective, latent, batch, self.normalization, r, self.data.latents)
         self.slope = float(np.vdot(h.ab, latent.ab))  # the loss is a function of τ²R
         scales = self.scales[:, None]
-        self.state = self.state - size * (scales * (h.stacked() @ (scales * self.state)))
+        slope = scales * (h.stacked() @ (scales * self.state))
+        if not self.rule.rotates:
+            slope = self._turned(slope)
+        direction, self.memory = self.rule.direction(slope, self.memory)
+        if not self.rule.rotates:
+            direction = self._turned(direction, back=True)
+        self.state = (1 - size * self.rule.weight_decay) * self.state - size * direction
+
+    def _turned(self, stacked: Array, *, back: bool = False) -> Array:
+        """From the axes of the world to the coordinates of the data, or back."""
+        parts = zip(np.split(stacked, [self.split]), self.data.views, strict=True)
+        turn = [x if v.basis is None else (v.basis.T if back else v.basis) @ x for x, v in parts]
+        return np.vstack(turn)
 
     def row(self) -> dict[str, object]:
         """What a `Trajectory` records of the present state."""
@@ -107,6 +127,8 @@ def batches(
         return lambda rng: data.signs(batch_size, rng=checks.generator(rng))
     if isinstance(objective, PositiveOnly | Spectral):
         return lambda rng: None
+    if not isinstance(data.latents, SignLatents):
+        raise ValueError(f"`batch_size` (n) must be given for latents that are no signs, {data.latents!r}; got None.")
     if isinstance(objective, InBatchInfoNCE):
         raise ValueError("`batch_size` (n) must be given for InBatchInfoNCE, whose loss depends on it; got None.")
     if isinstance(objective, Sigmoid | AlignmentUniformity):

@@ -14,25 +14,26 @@ from numpy import ndarray as Array
 from scipy.special import expit, softmax
 
 from mmcl.family import AlignmentUniformity, Decoupled, NTXent, Sigmoid, Spectral
+from mmcl.latents import Latents
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
-from mmcl.training.scores import Signs, gradient_in_r, gradient_in_scores, tanh_log_cosh
+from mmcl.training.scores import SIGNS, Signs, gradient_in_r, gradient_in_scores
 
 Square = Float[Array, "d d"]
 
 
 @gradient_in_r.register
-def _(objective: Decoupled, R: Array, signs: Signs) -> tuple[float, Array]:
+def _(objective: Decoupled, R: Array, signs: Signs, latents: Latents = SIGNS) -> tuple[float, Array]:
     tau2, (eps_a, eps_b) = objective.inverse_temperature, signs
     u, v = tau2 * (eps_a @ R), tau2 * (eps_b @ R.T)
-    (tanh_u, log_cosh_u), (tanh_v, log_cosh_v) = tanh_log_cosh(u), tanh_log_cosh(v)
+    (tanh_u, log_cosh_u), (tanh_v, log_cosh_v) = latents.log_moment(u), latents.log_moment(v)
     loss = np.mean(log_cosh_u.sum(axis=1) + log_cosh_v.sum(axis=1) - 2 * np.einsum("nj,nj->n", u, eps_b))
     gradient = eps_a.T @ (tanh_u - eps_b) + (tanh_v - eps_a).T @ eps_b
     return float(loss), (tau2 / len(eps_a)) * gradient
 
 
 @gradient_in_r.register
-def _(objective: Spectral, R: Array, signs: Signs) -> tuple[float, Array]:
+def _(objective: Spectral, R: Array, signs: Signs, latents: Latents = SIGNS) -> tuple[float, Array]:
     return in_expectation(objective, R, signs.a.T @ signs.b / len(signs.a))
 
 
@@ -48,7 +49,7 @@ def in_expectation(objective: Spectral, R: Array, pairing: Array) -> tuple[float
 
 
 @gradient_in_r.register
-def _(objective: Sigmoid, R: Array, signs: Signs) -> tuple[float, Array]:
+def _(objective: Sigmoid, R: Array, signs: Signs, latents: Latents = SIGNS) -> tuple[float, Array]:
     loss, pull = gradient_in_scores(objective, signs.a @ R @ signs.b.T)
     return loss, signs.a.T @ pull @ signs.b
 

@@ -14,10 +14,11 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 
 from mmcl.family import AlignmentUniformity, Family, NTXent, Spectral
+from mmcl.latents import Latents
 from mmcl.objectives import Objective
 from mmcl.pair import Pair
 from mmcl.training.family_scores import gradient_in_grams, in_expectation
-from mmcl.training.scores import Signs, gradient_in_r, gradient_in_scores
+from mmcl.training.scores import SIGNS, Signs, gradient_in_r, gradient_in_scores
 
 
 class Grams(NamedTuple):
@@ -44,7 +45,12 @@ class Grams(NamedTuple):
 
 
 def gradient(
-    objective: Objective | Family, grams: Grams, signs: Signs | None, normalization: str, signal_dim: int
+    objective: Objective | Family,
+    grams: Grams,
+    signs: Signs | None,
+    normalization: str,
+    signal_dim: int,
+    latents: Latents = SIGNS,
 ) -> tuple[float, Grams]:
     """The loss and its derivatives in the three Gram matrices.
 
@@ -54,6 +60,7 @@ def gradient(
         signs: a batch of latent signs; None for the exact population gradient of `PositiveOnly` and `Spectral`.
         normalization: of the outputs, in expectation over the "population" or the "batch", or "sample" by sample.
         signal_dim: r.
+        latents: what the signs are drawn from.
     """
     if signs is None:
         return _by_norm(grams, grams.norms, _population(objective, grams, signal_dim), None)
@@ -67,7 +74,7 @@ def gradient(
         moments = Pair(*(eps.T @ eps / len(eps) for eps in signs))
         norms = Pair(float(np.vdot(grams.aa, moments.a)), float(np.vdot(grams.bb, moments.b)))
     R = grams.ab / (np.sqrt(norms.a) * np.sqrt(norms.b))
-    return _by_norm(grams, norms, gradient_in_r(objective, R, signs), moments)
+    return _by_norm(grams, norms, gradient_in_r(objective, R, signs, latents), moments)
 
 
 def _population(objective: Objective | Family, grams: Grams, r: int) -> tuple[float, Array]:

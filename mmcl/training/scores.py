@@ -14,31 +14,37 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 from scipy.special import expit, log_softmax
 
+from mmcl.latents import Latents
+from mmcl.latents import Signs as SignLatents
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
 from mmcl.pair import Pair
 
 Signs = Pair[Float[Array, "n d"]]
+SIGNS = SignLatents()
 
 
 @singledispatch
-def gradient_in_r(objective: object, R: Float[Array, "d_a d_b"], signs: Signs) -> tuple[float, Float[Array, "d_a d_b"]]:
+def gradient_in_r(
+    objective: object, R: Float[Array, "d_a d_b"], signs: Signs, latents: Latents = SIGNS
+) -> tuple[float, Float[Array, "d_a d_b"]]:
     r"""The loss on a batch of signs, and $X=\partial L/\partial R$.
 
     Args:
         objective: what is minimised.
         R: the normalised score matrix, shape (d_A, d_B).
         signs: $\varepsilon_A=(z,\xi_A)$ and $\varepsilon_B=(z,\xi_B)$, one row per pair.
+        latents: what they are drawn from, if not from signs; exact negatives need to know.
     """
     raise TypeError(f"`objective` must be InfoNCE, InBatchInfoNCE or PositiveOnly; got {objective!r}.")
 
 
 @gradient_in_r.register
-def _(objective: InfoNCE, R: Array, signs: Signs) -> tuple[float, Array]:
+def _(objective: InfoNCE, R: Array, signs: Signs, latents: Latents = SIGNS) -> tuple[float, Array]:
     tau2, (eps_a, eps_b) = objective.inverse_temperature, signs
     log_k = np.log(objective.negatives) if objective.negatives else -np.inf
     u, v = tau2 * (eps_a @ R), tau2 * (eps_b @ R.T)
     positive = np.einsum("nj,nj->n", u, eps_b)
-    (tanh_u, log_cosh_u), (tanh_v, log_cosh_v) = tanh_log_cosh(u), tanh_log_cosh(v)
+    (tanh_u, log_cosh_u), (tanh_v, log_cosh_v) = latents.log_moment(u), latents.log_moment(v)
     x, y = log_k + log_cosh_u.sum(axis=1) - positive, log_k + log_cosh_v.sum(axis=1) - positive
     loss = np.mean(np.logaddexp(0, x) + np.logaddexp(0, y))
     p, q = expit(x)[:, None], expit(y)[:, None]
@@ -47,13 +53,13 @@ def _(objective: InfoNCE, R: Array, signs: Signs) -> tuple[float, Array]:
 
 
 @gradient_in_r.register
-def _(objective: InBatchInfoNCE, R: Array, signs: Signs) -> tuple[float, Array]:
+def _(objective: InBatchInfoNCE, R: Array, signs: Signs, latents: Latents = SIGNS) -> tuple[float, Array]:
     loss, pull = gradient_in_scores(objective, signs.a @ R @ signs.b.T)
     return loss, signs.a.T @ pull @ signs.b
 
 
 @gradient_in_r.register
-def _(objective: PositiveOnly, R: Array, signs: Signs) -> tuple[float, Array]:
+def _(objective: PositiveOnly, R: Array, signs: Signs, latents: Latents = SIGNS) -> tuple[float, Array]:
     gradient = (-2 / len(signs.a)) * (signs.a.T @ signs.b)
     return float(np.vdot(gradient, R)), gradient
 
@@ -84,10 +90,3 @@ def _(objective: InBatchInfoNCE, scores: Array) -> tuple[float, Array]:
 def _(objective: PositiveOnly, scores: Array) -> tuple[float, Array]:
     n = len(scores)
     return float(-2 * np.trace(scores) / n), (-2 / n) * np.eye(n)
-
-
-def tanh_log_cosh(x: Array) -> tuple[Array, Array]:
-    r"""$\tanh x$ and $\log\cosh x$ from one exponential, without overflow."""
-    size = np.abs(x)
-    decay = np.exp(-2 * size)
-    return np.copysign((1 - decay) / (1 + decay), x), size + np.log1p(decay) - np.log(2)

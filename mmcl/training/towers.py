@@ -20,6 +20,7 @@ from mmcl.objectives import InfoNCE, Objective
 from mmcl.pair import Pair
 from mmcl.spectra import spectrum
 from mmcl.training.initial import Weights
+from mmcl.training.optimizer import DESCENT, Rule
 
 
 class Towers:
@@ -35,12 +36,14 @@ class Towers:
         weights: Weights,
         batch_size: int | None,
         normalization: str = "population",
+        rule: Rule = DESCENT,
     ) -> None:
         if normalization == "sample":
             for x, letter in zip((pairs.a, pairs.b), "ab", strict=True):
                 if not x.any(axis=1).all():
                     raise ValueError(f'`{letter}` must have no row of zeros, which has no direction, with "sample".')
         self.pairs, self.objective = pairs, objective
+        self.rule, self.memory = rule, [None, None]
         self.batch_size, self.normalization = batch_size, normalization
         self.population = Pair(torch.from_numpy(pairs.a), torch.from_numpy(pairs.b))
         self.covariances = Pair(torch.from_numpy(pairs.covariance_a), torch.from_numpy(pairs.covariance_b))
@@ -69,7 +72,10 @@ class Towers:
         value = self._loss(leaves, self._batch(rng), scale)
         *gradients, slope = torch.autograd.grad(value, (*leaves, scale))
         # One assignment, so that an interrupt finds either the old weights or the new ones.
-        self.state = Pair(*(w - size * g for w, g in zip(self.state, gradients, strict=True)))
+        moves = [self.rule.direction(g, memory) for g, memory in zip(gradients, self.memory, strict=True)]
+        self.memory = [memory for _, memory in moves]
+        keep = 1 - size * self.rule.weight_decay
+        self.state = Pair(*(keep * w - size * move for w, (move, _) in zip(self.state, moves, strict=True)))
         self.loss, self.slope = float(value.detach()), float(slope)
 
     def row(self) -> dict[str, object]:

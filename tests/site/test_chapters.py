@@ -11,7 +11,7 @@ import yaml
 
 LONGEST_CELL = 12
 CELL = re.compile(r"^(?P<fence>`{3,})\{code-cell\}[^\n]*\n(?P<body>.*?)^(?P=fence)\s*$", re.DOTALL | re.MULTILINE)
-OPTIONS = re.compile(r"\A---\n(?P<block>.*?)^---\n|\A(?P<lines>(?::[\w-]+:.*\n)+)", re.DOTALL | re.MULTILINE)
+OPTIONS = re.compile(r"\A---\n(?P<block>.*?)^---\n|\A(?P<lines>(?::[\w-]+:[^\n]*\n)+)", re.DOTALL | re.MULTILINE)
 FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
 
 

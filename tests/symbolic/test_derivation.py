@@ -9,14 +9,13 @@ from mmcl.symbolic.chain import CHAPTERS, derivation
 from mmcl.symbolic.derivation import Derivation, Line, Step
 from mmcl.symbolic.zero import reduced
 
-# Named by what builds them, so that collecting the tests derives nothing.
-NAMES = [builder.__name__ for steps in CHAPTERS.values() for builder in steps]
-every_step = pytest.mark.parametrize("step", range(len(NAMES)), ids=NAMES, indirect=True)
+NAMES = [name for steps in CHAPTERS.values() for name in steps]
+every_step = pytest.mark.parametrize("step", NAMES, indirect=True)
 
 
 @pytest.fixture
 def step(request):
-    return derivation().steps[request.param]
+    return derivation()[request.param]
 
 
 def altered(line):
@@ -33,7 +32,7 @@ def altered(line):
 
 @every_step
 def test_sympy_confirms_every_step(step):
-    assert step.verify() is step
+    assert step.verify() is step and derivation()[step.name] is step
 
 
 @every_step
@@ -62,7 +61,7 @@ def test_a_broken_step_breaks_the_derivation():
     x = sp.Symbol("x")
     wrong = Step("wrong", "one is two", (Line(sp.Eq(x, 2), ({x: sp.Integer(1)},)),))
     with pytest.raises(ArithmeticError, match="step `wrong`"):
-        Derivation((*derivation("dynamics").steps[:1], wrong)).verify()
+        Derivation.of(derivation()["expectation"], wrong).verify()
 
 
 def test_the_chapters_share_out_all_steps():

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from mmcl import InBatchInfoNCE, InfoNCE, PositiveOnly
+from mmcl.latents import tanh_log_cosh
 from mmcl.losses import log_expectation_over_rows, log_expectation_over_signs, loss
 from mmcl.pair import Pair
 from mmcl.training.descent import Descent, all_signs
 from mmcl.training.initial import gaussian_weights
-from mmcl.training.scores import gradient_in_r, gradient_in_scores, tanh_log_cosh
+from mmcl.training.scores import gradient_in_r, gradient_in_scores
 from mmcl.worlds import SMALL, UNEQUAL
 
 FRAME = np.linalg.qr(np.random.default_rng(3).standard_normal((4, 4)))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from saboteurs import standing, temperature
+from saboteurs import downstream, methods, neighbours, practice, standing, temperature
 
-SABOTEURS = standing.SABOTEURS | temperature.SABOTEURS
+GROUPS = (standing, temperature, methods, neighbours, practice, downstream)
+SABOTEURS = {id: broken for group in GROUPS for id, broken in group.SABOTEURS.items()}

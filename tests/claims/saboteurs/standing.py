@@ -104,14 +104,14 @@ def _wrong_line(patch: Patch) -> Evidence:
     step = force()
     *lines, last = step.lines
     wrong = Line(sp.Eq(last.equation.lhs, 2 * last.equation.rhs), last.readings)
-    return claims.claim("derivation").measure(chain=Derivation((replace(step, lines=(*lines, wrong)),)))
+    return claims.claim("derivation").measure(chain=Derivation.of(replace(step, lines=(*lines, wrong))))
 
 
 def _unread_step(patch: Patch) -> Evidence:
     """A step that displays equations and checks none."""
     step = conservation()
     bare = replace(step, lines=tuple(Line(line.equation) for line in step.lines))
-    return claims.claim("derivation").measure(chain=Derivation((bare,)))
+    return claims.claim("derivation").measure(chain=Derivation.of(bare))
 
 
 def _flow_is_descent(patch: Patch) -> Evidence:

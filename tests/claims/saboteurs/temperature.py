@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmcl import claims, gradient_flow, train
-from mmcl.claims import Evidence, temperature
+from mmcl.claims import Evidence, glyph_temperature, temperature
 from mmcl.claims.plain_flow import PlainFlow
 from saboteurs.standing import with_sqrt_k
 
@@ -62,10 +62,11 @@ def _schedules_run_fast(data, objective, times, *, temperature=None, **settings)
 def _glyphs(**broken) -> Callable[[Patch], Evidence]:
     """The stored runs on the glyphs beside a broken prediction, or the other way about."""
 
-    def stored(data, objective, **settings):
+    def stored(data, objective, *, step_size, **settings):
         known = claims.evidence("glyph-temperature").curves
+        half = "" if step_size == glyph_temperature.STEP_SIZE else "half "
         name = f"{objective.inverse_temperature:g}"
-        return SimpleNamespace(time=known[f"time {name}"], effective_rank=known[f"trained {name}"])
+        return SimpleNamespace(time=known[f"{half}time {name}"], effective_rank=known[f"{half}trained {name}"])
 
     return lambda patch: claims.claim("glyph-temperature").measure(**{"descend": stored} | broken)
 

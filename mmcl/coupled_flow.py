@@ -17,13 +17,13 @@ from scipy.special import expit
 
 from mmcl.data import PairedData
 from mmcl.family import Coupled, NTXent
-from mmcl.landscape import Shares, slopes
 from mmcl.pair import Pair
+from mmcl.share_potentials import Shares, slopes
 from mmcl.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
-class ForcedFlow:
+class CoupledFlow:
     r"""The equations of motion of one loss in one world.
 
     .. math:: \dot a_p = 2\sigma_{A,p}^2\Big(\frac{(2G_p-M_A)\,a_p}{N_A^2}+\frac{g_pc_p}{N_AN_B}\Big),\qquad
@@ -107,7 +107,7 @@ class ForcedFlow:
         }
 
 
-def forced_flow(data: PairedData, objective: Coupled, times: Float[Array, " T"], tolerance: float) -> Trajectory:
+def coupled_flow(data: PairedData, objective: Coupled, times: Float[Array, " T"], tolerance: float) -> Trajectory:
     """The flow at `times`: what `gradient_flow` returns for a loss that is not separable in θ.
 
     Raises:
@@ -115,7 +115,7 @@ def forced_flow(data: PairedData, objective: Coupled, times: Float[Array, " T"],
         ArithmeticError: if the flow cannot be followed.
     """
     one_encoder(data, objective)
-    system = ForcedFlow(data, objective)
+    system = CoupledFlow(data, objective)
     rows = [system.start] * int(times[0] == 0)
     if times[-1] > 0:
         wanted = times[times > 0]

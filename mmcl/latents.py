@@ -1,0 +1,119 @@
+r"""What the latent coordinates of a world are drawn from: independent, symmetric, of unit variance.
+
+Symmetry is all that the closure of the flow needs. The law decides what negatives weigh, through
+$\psi(x)=\log\mathbb E\,e^{xz}$, and how much the score of a positive pair varies, through the law of $z^2$.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray as Array
+
+from mmcl import checks
+
+Points = tuple[Float[Array, " q"], Float[Array, " q"]]
+
+
+@dataclass(frozen=True)
+class Signs:
+    r"""Fair signs, $z=\pm1$: the latents of Ren & Li (2023), and of this book unless a page says otherwise."""
+
+    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator) -> Array:
+        """Independent latents."""
+        return 2.0 * rng.integers(0, 2, size=shape, dtype=np.int8) - 1.0
+
+    def log_moment(self, x: Array) -> tuple[Array, Array]:
+        r"""$\psi'(x)=\tanh x$ and $\psi(x)=\log\cosh x$."""
+        return tanh_log_cosh(x)
+
+    def quadrature(self, points: int) -> Points:
+        """Values of z and their weights that give means of even functions: exactly, here."""
+        return np.ones(1), np.ones(1)
+
+
+@dataclass(frozen=True)
+class GaussianLatents:
+    r"""Standard normal latents, $\psi(x)=x^2/2$: the score of a positive pair, $\sum_p\theta_pz_p^2$, varies."""
+
+    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator) -> Array:
+        """Independent latents."""
+        return rng.standard_normal(shape)
+
+    def log_moment(self, x: Array) -> tuple[Array, Array]:
+        r"""$\psi'(x)=x$ and $\psi(x)=x^2/2$."""
+        return x, x**2 / 2
+
+    def quadrature(self, points: int) -> Points:
+        """Gauss–Hermite: values of z and their weights that give means of even functions."""
+        z, weight = np.polynomial.hermite_e.hermegauss(2 * points)
+        return z[points:], 2 * weight[points:] / np.sqrt(2 * np.pi)
+
+
+@dataclass(frozen=True)
+class UniformLatents:
+    r"""Latents uniform on $[-\sqrt3,\sqrt3]$, $\psi(x)=\log\frac{\sinh\sqrt3x}{\sqrt3x}$."""
+
+    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator) -> Array:
+        """Independent latents."""
+        return rng.uniform(-np.sqrt(3), np.sqrt(3), shape)
+
+    def log_moment(self, x: Array) -> tuple[Array, Array]:
+        r"""$\psi'$ and ψ; by their series where the closed form cancels."""
+        y = np.sqrt(3) * np.abs(x)
+        tiny = y < 1e-2
+        safe = np.where(tiny, 1.0, y)
+        value = np.where(tiny, y**2 / 6 - y**4 / 180, safe + np.log1p(-np.exp(-2 * safe)) - np.log(2 * safe))
+        slope = np.where(tiny, y / 3 - y**3 / 45, 1 / np.tanh(safe) - 1 / safe)
+        return np.sqrt(3) * np.copysign(slope, x), value
+
+    def quadrature(self, points: int) -> Points:
+        """Gauss–Legendre: values of z and their weights that give means of even functions."""
+        z, weight = np.polynomial.legendre.leggauss(2 * points)
+        return np.sqrt(3) * z[points:], weight[points:]
+
+
+@dataclass(frozen=True)
+class SparseLatents:
+    r"""Latents that are mostly zero: $z=\pm1/\sqrt q$, with the probability q in all, else 0.
+
+    Args:
+        rate: q, how often a coordinate is present; 1 gives `Signs`.
+
+    Raises:
+        TypeError, ValueError: unless $0<q\le1$.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        if checks.positive(self.rate, "`rate` (q)") > 1:
+            raise ValueError(f"`rate` (q) must be at most 1, a probability; got {self.rate!r}.")
+
+    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator) -> Array:
+        """Independent latents."""
+        present = rng.random(shape) < self.rate
+        return np.where(present, Signs().draw(shape, rng=rng), 0.0) / np.sqrt(self.rate)
+
+    def log_moment(self, x: Array) -> tuple[Array, Array]:
+        r"""$\psi(x)=\log(1-q+q\cosh\frac x{\sqrt q})$ and its slope."""
+        q, (slope, value) = self.rate, tanh_log_cosh(x / np.sqrt(self.rate))
+        rest = np.log1p(-q) if q < 1 else -np.inf
+        total = np.logaddexp(rest, np.log(q) + value)
+        return np.sqrt(q) * np.exp(value - total) * slope, total
+
+    def quadrature(self, points: int) -> Points:
+        """Values of z and their weights that give means of even functions: exactly, here."""
+        return np.array([0.0, 1 / np.sqrt(self.rate)]), np.array([1 - self.rate, self.rate])
+
+
+def tanh_log_cosh(x: Array) -> tuple[Array, Array]:
+    r"""$\tanh x$ and $\log\cosh x$ from one exponential, without overflow."""
+    size = np.abs(x)
+    decay = np.exp(-2 * size)
+    return np.copysign((1 - decay) / (1 + decay), x), size + np.log1p(decay) - np.log(2)
+
+
+Latents = Signs | GaussianLatents | UniformLatents | SparseLatents

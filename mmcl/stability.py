@@ -1,0 +1,103 @@
+r"""How large a step may be: the stiffest direction at the balanced point, among all directions of weight space.
+
+A symmetric start excites few of them, `relaxation_rates`. Round-off, batches and finite width excite the rest: scores
+between different coordinates, $R_{pq}$, which the flow keeps at zero and a step that is too large does not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray as Array
+
+from mmcl import checks
+from mmcl.data import PairedData
+from mmcl.latents import Signs
+from mmcl.objectives import InfoNCE
+from mmcl.pair import Pair
+
+
+def step_limit(data: PairedData, objective: InfoNCE) -> float:
+    r"""The largest step size under which descent stays at balance, for weights of the norm that they start with.
+
+    .. math:: \eta_*=\frac2{\lambda_{\max}},
+
+    with $\lambda_{\max}$ the largest eigenvalue of the Hessian of L in the weights at the balanced point. The loss is
+    scale free, so the limit grows with $\|W\|^2$.
+
+    Source: ours; derived in the chapter "How far is practice from the limit".
+
+    Args:
+        data: the world.
+        objective: InfoNCE with K > 0.
+
+    Raises:
+        TypeError, ValueError: on any other objective.
+    """
+    return 2 / float(weight_rates(data, objective)[-1])
+
+
+def weight_rates(data: PairedData, objective: InfoNCE) -> Float[Array, " n"]:
+    r"""All distinct positive decay rates of the weights at the balanced point, slowest first.
+
+    With $s_p=\sigma_p^2/N_*^2$, the force $\bar g$, its slope $g'$ and $S$ the probability of the positive pair, the
+    scores $R_{pq},R_{qp}$ of two coordinates couple images as the coordinates themselves do, with the curvatures
+    $h=g'+2S\bar g\tau^2(1-\tanh\frac{\tau^2}r)$ of their sum and $g'$ of their difference.
+
+    Args:
+        data: the world.
+        objective: InfoNCE with K > 0.
+    """
+    data = checks.kind(data, PairedData, "`data`")
+    objective = checks.kind(objective, InfoNCE, "`objective`")
+    checks.positive(objective.negatives, "`negatives` (K)")
+    checks.kind(data.latents, Signs, "`data.latents`")
+    r, tau2 = data.signal_dim, objective.inverse_temperature
+    tanh = np.tanh(tau2 / r)
+    odds = objective.negatives * ((1 + np.exp(-2 * tau2 / r)) / 2) ** r
+    losing = odds / (1 + odds)
+    force, slope = 2 * losing * tau2 * (1 - tanh), 2 * losing * tau2**2 * (1 - tanh**2)
+    sum_slope = slope + 2 * (1 - losing) * force * tau2 * (1 - tanh)
+    s, noise = Pair(*_over_norm(data, "signal")), Pair(*_over_norm(data, "noise"))
+    found = [*_balance(s, force, slope), *((s.a + s.b) * force)]
+    for p in range(r):
+        for q in range(p):
+            found += list(_mixing((s.a[p], s.b[p], s.a[q], s.b[q]), force, sum_slope, slope, r))
+    stray = losing * tau2**2 * (2 - tanh**2) + losing * (1 - losing) * tau2**2 * ((1 - tanh) ** 2 + 1)
+    for side in noise:
+        found += [*(side * force), *(side * (force + stray / r))]
+    values = np.unique(np.round(found, 15))
+    return values[values > 1e-12 * values[-1]]
+
+
+def _over_norm(data: PairedData, what: str) -> list[Array]:
+    r"""$\sigma^2/N_*^2$ of either modality, of its signal or of its noise."""
+    found = []
+    for view in data.views:
+        norm = view.active_dim * data.signal_dim / np.sum(view.signal**-2.0)
+        found.append(getattr(view, what) ** 2 / norm)
+    return found
+
+
+def _balance(s: Pair[Array], force: float, slope: float) -> Float[Array, " 2r"]:
+    """Of the lengths along their own directions, both modalities free."""
+    r = len(s.a)
+    centre = np.eye(r) - 1 / r
+    together, against = slope / r + force, slope / r - force
+    block = np.block([
+        [s.a[:, None] * centre * together, s.a[:, None] * centre * against],
+        [s.b[:, None] * centre * against, s.b[:, None] * centre * together],
+    ])  # fmt: skip
+    return np.linalg.eigvals(block).real
+
+
+def _mixing(
+    s: tuple[float, float, float, float], force: float, sum_slope: float, slope: float, r: int
+) -> Float[Array, "4"]:
+    """Of two coordinates into each other's directions: $k_{A,p},k_{B,p}$ along q, $k_{A,q},k_{B,q}$ along p."""
+    read = np.array([[1, 0, 0, 1], [0, 1, 1, 0]]) / r  # R_pq and R_qp
+    even, odd = (sum_slope + slope) / 2, (sum_slope - slope) / 2
+    push = np.array([[even, odd], [odd, even]]) @ read
+    part = force * np.array([[1, -1], [-1, 1]])
+    block = read.T @ push * r + np.kron(np.eye(2), part)
+    return np.linalg.eigvals(np.array(s)[:, None] * block).real

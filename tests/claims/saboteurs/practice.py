@@ -1,0 +1,113 @@
+"""Broken runs of the claims about how far practice is from the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmcl import claims, gradient_flow, train
+from mmcl.claims import Evidence, practice, practice_steps, practice_worlds
+from mmcl.closed_form import terminal_spread
+from mmcl.forces import BatchForce
+from mmcl.latents import Signs
+from mmcl.stability import step_limit
+from mmcl.trajectory import Trajectory
+
+Patch = pytest.MonkeyPatch
+
+
+class _OneNegativeMore(BatchForce):
+    """A batch that counts one negative too many."""
+
+    def __call__(self, theta):
+        """The force of the next larger batch."""
+        return BatchForce(self.objective, self.batch_size + 1)(theta)
+
+
+def _batch(patch: Patch) -> Evidence:
+    patch.setattr(practice, "force_flow", _stored_paths)
+    patch.setattr(practice, "train", lambda *_, rng, **__: _still(rng=rng))
+    return claims.claim("batch-bias").measure(force=_OneNegativeMore, seeds=2)
+
+
+def _stored_paths(data, force, times, **_) -> Trajectory:
+    """The peaks of the real runs, in the place of a flow."""
+    known = claims.evidence("batch-bias").curves
+    path = _still(len(times))
+    column = np.full(len(times), dict(zip(known["batch"], known["peaks"], strict=True)).get(force.batch_size, 2.0))
+    return replace(path, condition_number=column)
+
+
+def _still(rows: int = 2, rng: np.random.Generator | None = None) -> Trajectory:
+    """A record in which nothing moves but by chance."""
+    column, noise = np.ones(rows), (rng or np.random.default_rng(rows)).normal(size=(rows, 3))
+    return Trajectory(
+        np.arange(rows) * 1.0, column, column, column, 0.2 + 1e-3 * noise, np.zeros((rows, 2)), noise, column, column
+    )
+
+
+def _one_percent_too_large(data, objective):
+    """A limit that is a little off."""
+    return 1.01 * step_limit(data, objective)
+
+
+def _momentum(patch: Patch) -> Evidence:
+    patch.setattr(practice_steps, "STEPS", np.array([0.04, 0.02]))
+    patch.setattr(practice_steps, "momentum_clock", lambda k, beta, eta: 0.9 * eta * k)
+    return claims.claim("momentum").measure()
+
+
+def _decaying_once_too_often(data, objective, *, weight_decay, **settings):
+    """Training whose weights decay twice as fast."""
+    return train(data, objective, weight_decay=2 * weight_decay, **settings)
+
+
+def _width(patch: Patch) -> Evidence:
+    return claims.claim("enough-width").measure(spread=lambda data: terminal_spread(data) / 2, seeds=40)
+
+
+def _normalisation(data, objective, *, normalization, **settings):
+    """Training that normalises a batch as if its outputs were a tenth longer."""
+    if normalization != "population":
+        objective = replace(objective, inverse_temperature=1.1 * objective.inverse_temperature)
+    return train(data, objective, **settings)
+
+
+def _by_plain_descent(data, objective, *, optimizer, step_size, steps, **settings):
+    """Training without Adam."""
+    return train(data, objective, step_size=1.0, steps=60, **settings)
+
+
+def _of_signs(data, objective, times, **settings):
+    """The flow of sign latents whatever the latents are."""
+    return gradient_flow(replace(data, latents=Signs()), objective, times, **settings)
+
+
+def _latents(patch: Patch) -> Evidence:
+    patch.setattr(practice_worlds, "LATENTS", {"Gaussian": practice_worlds.LATENTS["Gaussian"]})
+    return claims.claim("latents").measure(flow=_of_signs)
+
+
+def _without_the_loud_one(data, objective, times, **settings):
+    """The flow of a world in which the feature of one modality is as quiet as the noise."""
+    return gradient_flow(practice.TRIPLE, objective, times, **settings)
+
+
+def _measured(id: str, **broken) -> Callable[[Patch], Evidence]:
+    return lambda patch: claims.claim(id).measure(**broken)
+
+
+SABOTEURS: dict[str, tuple[Callable[[Patch], Evidence], ...]] = {
+    "enough-width": (_width,),
+    "batch-bias": (_batch,),
+    "normalisation": (_measured("normalisation", descend=_normalisation, seeds=1),),
+    "adam": (_measured("adam", descend=_by_plain_descent),),
+    "step-limit": (_measured("step-limit", limit=_one_percent_too_large),),
+    "momentum": (_momentum,),
+    "weight-decay": (_measured("weight-decay", descend=_decaying_once_too_often),),
+    "latents": (_latents,),
+    "missing-overlap": (_measured("missing-overlap", flow=_without_the_loud_one),),
+}
