@@ -34,6 +34,14 @@ def _number(value: Any, name: str, requirement: str) -> float:
     raise TypeError(f"{name} must be {requirement}; got {_shown(value)}.")
 
 
+def number(value: Any, name: str) -> float:
+    """A finite number."""
+    found = _number(value, name, "a finite number")
+    if not -math.inf < found < math.inf:
+        raise ValueError(f"{name} must be finite; got {_shown(value)}.")
+    return found
+
+
 def positive(value: Any, name: str) -> float:
     """A number in (0, ∞).
 

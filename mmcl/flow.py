@@ -16,9 +16,11 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from mmcl import checks
+from mmcl.coupled_flow import coupled_flow
 from mmcl.course import Held, Stretch
 from mmcl.data import PairedData
 from mmcl.extrapolation import integrate
+from mmcl.family import Coupled, Family, Separable, Spectral
 from mmcl.flow_system import FlowSystem
 from mmcl.force_flow import force_flow
 from mmcl.forces import LatentForce
@@ -31,7 +33,7 @@ from mmcl.trajectory import Trajectory
 
 def gradient_flow(
     data: PairedData,
-    objective: InfoNCE | PositiveOnly,
+    objective: InfoNCE | PositiveOnly | Family,
     times: ArrayLike,
     *,
     temperature: Temperature | None = None,
@@ -51,7 +53,8 @@ def gradient_flow(
 
     Args:
         data: the world.
-        objective: InfoNCE or PositiveOnly; for a loss on finite batches its limit, ``.population(n)``.
+        objective: InfoNCE, PositiveOnly or one of `mmcl.family`; for a loss on finite batches its limit,
+            ``.population(n)``.
         times: gradient-flow times, increasing, from 0 on, shape (T,).
         temperature: how τ² moves from the objective's on: learned, or on a schedule; None: not at all.
         tolerance: local error allowed, relative to the lengths; 1e-9 leaves errors of about 1e-8 in the results.
@@ -65,6 +68,12 @@ def gradient_flow(
     """
     data = checks.kind(data, PairedData, "`data`")
     t, tolerance = checks.times(times), checks.between(tolerance, "`tolerance`", 1e-13, 1e-2)
+    if isinstance(objective, Family):
+        checks.kind(data.latents, Signs, "`data.latents`")
+    if isinstance(objective, Coupled):
+        if temperature is not None:
+            raise TypeError(f"`temperature` must be left out for {type(objective).__name__}, where it is held.")
+        return coupled_flow(data, objective, t, tolerance)
     if isinstance(objective, InfoNCE) and not isinstance(data.latents, Signs):
         if temperature is not None:
             raise TypeError(f"`temperature` must be left out in a world of other latents than signs, {data.latents!r}.")
@@ -88,19 +97,20 @@ def gradient_flow(
         if len(rows) == len(t):
             break
     series: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    if isinstance(objective, PositiveOnly):
+    if isinstance(objective, PositiveOnly | Spectral):
         series["inverse_temperature"][:] = np.nan
     return Trajectory(time=t, **series)
 
 
-def _stretches(objective: InfoNCE | PositiveOnly, temperature: Temperature | None) -> Iterator[Stretch]:
+def _stretches(objective: InfoNCE | PositiveOnly | Separable, temperature: Temperature | None) -> Iterator[Stretch]:
     if temperature is None:
         yield Stretch(np.inf, Held(np.log(getattr(objective, "inverse_temperature", 1.0))))
         return
     kinds = (LearnedTemperature, StagewiseTemperature, AnnealedTemperature)
     temperature = checks.kind(temperature, kinds, "`temperature`")
-    if isinstance(objective, PositiveOnly):
-        raise TypeError("`temperature` must be left out for PositiveOnly, which has none to move.")
+    if isinstance(objective, PositiveOnly | Spectral):
+        name = type(objective).__name__
+        raise TypeError(f"`temperature` must be left out for {name}, which has none to move.")
     yield from temperature.stretches(objective.inverse_temperature)
 
 

@@ -291,7 +291,7 @@ def test_outside_its_range_of_temperatures_balance_takes_for_ever():
         (("world", PositiveOnly(), [0.0]), TypeError, "`data` must be PairedData; got 'world'."),
         (
             (CANONICAL, "clip", [0.0]), TypeError,
-            "`objective` must have an expression in θ (InfoNCE or PositiveOnly); got 'clip'.",
+            "`objective` must have an expression in θ (InfoNCE, PositiveOnly, Decoupled or Spectral); got 'clip'.",
         ),
         (
             (CANONICAL, InBatchInfoNCE(4.0), [0.0]), TypeError,

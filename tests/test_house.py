@@ -22,11 +22,11 @@ LAYERS = {
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
         "trajectory", "symbolic", "temperature", "course", "surrogate", "sparse", "forces", "downstream",
-        "probes",
+        "probes", "family", "family_losses", "share_potentials",
     ),
     "dynamics": (
-        "extrapolation", "flow_system", "force_flow", "flow", "closed_form", "relaxation", "optimum", "stability",
-        "training", "landscape", "augmentation", "covariance", "methods",
+        "extrapolation", "flow_system", "force_flow", "coupled_flow", "flow", "closed_form", "relaxation", "optimum",
+        "stability", "training", "landscape", "augmentation", "covariance", "methods", "family_end",
     ),
     "judgement": ("claims", "ledger", "comparison", "sweeps", "studies"),
     "face": ("__init__", "__main__", "figures"),

@@ -9,6 +9,7 @@ from mmcl.symbolic.balance import forces_at_balance, masses_at_balance, symmetri
 from mmcl.symbolic.convexity import cauchy_schwarz, convexity, jensen
 from mmcl.symbolic.derivation import Derivation, Step
 from mmcl.symbolic.expectation import log_expectation
+from mmcl.symbolic.family import decoupled, one_encoder, sigmoid, spectral, uniformity
 from mmcl.symbolic.gram_flow import closure, conservation, first_integrals
 from mmcl.symbolic.hyperbolic import coordinates, solver_form
 from mmcl.symbolic.loss_of_theta import force, loss_in_theta, temperature_limit
@@ -56,6 +57,13 @@ CHAPTERS: dict[str, dict[str, Callable[[], Step]]] = {
         "unequal_rates": unequal_rates,
     },
     "temperature": {"learned_temperature": learned, "optimal_temperatures": optima, "freezing": freezing},
+    "losses": {
+        "decoupled": decoupled,
+        "spectral": spectral,
+        "sigmoid": sigmoid,
+        "uniformity": uniformity,
+        "one_encoder": one_encoder,
+    },
     "non-contrastive": {
         "predictor_flow": predictor_flow,
         "predictor_laws": predictor_laws,

@@ -13,12 +13,14 @@ from functools import cached_property, lru_cache, singledispatch
 
 import sympy as sp
 
+from mmcl.family import Decoupled, Spectral
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
 from mmcl.symbolic.stable import compiled, softplus
 from mmcl.symbolic.symbols import K, tau2, theta
 
 u = sp.Symbol("u", real=True)  # Σ_p φ(θ_p)
 log_K = sp.Symbol("log(K)", real=True)  # so that K = 0 is -∞ and K = 10³⁰⁰ no overflow
+mu = sp.Symbol("mu", positive=True)  # μ, the squared norm of the features in the spectral loss
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def general_potential(objective: object) -> Potential:
     Raises:
         TypeError: if the objective is not a function of θ alone.
     """
-    raise TypeError(f"`objective` must have an expression in θ (InfoNCE or PositiveOnly); got {objective!r}.")
+    known = "InfoNCE, PositiveOnly, Decoupled or Spectral"
+    raise TypeError(f"`objective` must have an expression in θ ({known}); got {objective!r}.")
 
 
 @general_potential.register
@@ -94,6 +97,16 @@ def _(objective: InfoNCE) -> Potential:
 @general_potential.register
 def _(objective: PositiveOnly) -> Potential:
     return Potential(phi=-theta, outer=2 * u)
+
+
+@general_potential.register
+def _(objective: Decoupled) -> Potential:
+    return Potential(phi=softplus(-2 * tau2 * theta) - sp.log(2), outer=2 * u)
+
+
+@general_potential.register
+def _(objective: Spectral) -> Potential:
+    return Potential(phi=mu**2 * theta**2 - 2 * mu * theta, outer=u)
 
 
 @general_potential.register
@@ -108,7 +121,7 @@ def _(objective: InBatchInfoNCE) -> Potential:
 def potential(objective: object) -> Potential:
     r"""The objective's $(\varphi,\Phi)$ with its parameters filled in."""
     free = potential_in_temperature(objective)
-    if not isinstance(objective, InfoNCE):
+    if not isinstance(objective, InfoNCE | Decoupled):
         return free
     return Potential(phi=free.phi.subs({tau2: sp.Float(objective.inverse_temperature, 17)}), outer=free.outer)
 
@@ -117,6 +130,8 @@ def potential(objective: object) -> Potential:
 def potential_in_temperature(objective: object) -> Potential:
     r"""The objective's $(\varphi,\Phi)$ with its parameters filled in, but for τ²."""
     general = general_potential(objective)
+    if isinstance(objective, Spectral):
+        return Potential(phi=general.phi.subs({mu: sp.Float(objective.square_norm, 17)}), outer=general.outer)
     if not isinstance(objective, InfoNCE):
         return general
     weight = sp.log(sp.Float(objective.negatives, 17)) if objective.negatives else -sp.oo
@@ -124,5 +139,6 @@ def potential_in_temperature(objective: object) -> Potential:
 
 
 __all__ = [
-    "CompiledPotential", "K", "Potential", "general_potential", "log_K", "potential", "potential_in_temperature", "u",
+    "CompiledPotential", "K", "Potential", "general_potential", "log_K", "mu", "potential", "potential_in_temperature",
+    "u",
 ]  # fmt: skip

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast, get_args
+
 import numpy as np
 
 from mmcl import checks
+from mmcl.coupled_flow import one_encoder
 from mmcl.data import PairedData
 from mmcl.empirical import EmpiricalPairs
+from mmcl.family import AlignmentUniformity, Family, NTXent
+from mmcl.latents import Signs
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.temperature import Temperature
@@ -22,10 +27,12 @@ __all__ = [
     "orthonormal_weights", "train",
 ]  # fmt: skip
 
+FAMILY = get_args(Family)
+
 
 def train(
     data: PairedData | EmpiricalPairs,
-    objective: Objective,
+    objective: Objective | Family,
     *,
     step_size: float,
     steps: int,
@@ -52,7 +59,7 @@ def train(
 
     Args:
         data: the world, or real pairs.
-        objective: what to minimise: the *sum* of the two directions.
+        objective: what to minimise: the *sum* of the two directions. Those of `mmcl.family` on `PairedData` only.
         step_size: η; gradient-flow time is the sum of the step sizes.
         steps: how many steps.
         width: m; not needed where `weights` or `start` are given.
@@ -79,21 +86,38 @@ def train(
         TrainingInterrupted: on Ctrl-C; carries the record so far.
     """
     data = checks.kind(data, (PairedData, EmpiricalPairs), "`data`")
-    objective = checks.kind(objective, (InfoNCE, InBatchInfoNCE, PositiveOnly), "`objective`")
+    objective = checks.kind(objective, (InfoNCE, InBatchInfoNCE, PositiveOnly, *FAMILY), "`objective`")
     rng = _generator(rng, start)
     every = max(1, checks.whole(steps, "`steps`") // 200) if record_every is None else record_every
     plan = Plan(step_size, steps, batch_size, every, normalization, rng, start, progress, temperature)
     rule = Rule(optimizer or GradientDescent(), weight_decay)
     if rng is None and (batch_size is not None or (weights is None and start is None)):
         raise TypeError("`rng` must be a numpy.random.Generator where weights or batches are drawn; got None.")
-    initial = _initial(data, width, weights, start, rng)
+    initial = _initial(data, objective, width, weights, start, rng)
+    if isinstance(objective, FAMILY):
+        _fits(data, objective, plan, initial)
     if isinstance(data, PairedData):
         from mmcl.training.descent import Descent
 
         return descend(Descent(data, objective, initial, batch_size, normalization, rule), plan)
     from mmcl.training.towers import Towers  # torch, only where it is needed
 
-    return descend(Towers(data, objective, initial, batch_size, normalization, rule), plan)
+    return descend(Towers(data, cast(Objective, objective), initial, batch_size, normalization, rule), plan)
+
+
+def _fits(data: PairedData | EmpiricalPairs, objective: Family, plan: Plan, initial: Weights) -> None:
+    """Refuse what a loss of the family cannot be trained with."""
+    name = type(objective).__name__
+    if not isinstance(data, PairedData):
+        raise TypeError(f"`data` must be PairedData for {name}; got {type(data).__name__}.")
+    checks.kind(data.latents, Signs, "`data.latents`")
+    if plan.temperature is not None:
+        raise TypeError(f"`temperature` must be left out for {name}, where it is held.")
+    if isinstance(objective, AlignmentUniformity | NTXent) and plan.normalization != "population":
+        raise ValueError(f'`normalization` must be "population" for {name}; got {plan.normalization!r}.')
+    one_encoder(data, objective)
+    if isinstance(objective, NTXent) and not np.array_equal(*initial):
+        raise ValueError("`weights` (W) must be the same for both augmentations of NTXent; got two that differ.")
 
 
 def _generator(rng: np.random.Generator | None, start: Trajectory | None) -> np.random.Generator | None:
@@ -111,6 +135,7 @@ def _generator(rng: np.random.Generator | None, start: Trajectory | None) -> np.
 
 def _initial(
     data: PairedData | EmpiricalPairs,
+    objective: Objective | Family,
     width: int | None,
     weights: Weights | None,
     start: Trajectory | None,
@@ -123,7 +148,8 @@ def _initial(
     if given is None:
         if width is None:
             raise TypeError("`width` (m) must be given where neither `weights` nor `start` is.")
-        return gaussian_weights(dims, width, rng=checks.generator(rng))
+        drawn = gaussian_weights(dims, width, rng=checks.generator(rng))
+        return Pair(drawn.a, drawn.a) if isinstance(objective, NTXent) else drawn
     name = "`start`" if start is not None else "`weights` (W)"
     try:
         both: Weights = Pair(*given)

@@ -9,9 +9,10 @@ from numpy import ndarray as Array
 
 from mmcl import checks
 from mmcl.data import PairedData
+from mmcl.family import AlignmentUniformity, Family, Sigmoid, Spectral
 from mmcl.latents import Signs as SignLatents
 from mmcl.metrics import condition_number
-from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
+from mmcl.objectives import InBatchInfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.training.grams import Grams, gradient
 from mmcl.training.initial import Weights
@@ -34,7 +35,7 @@ class Descent:
     def __init__(
         self,
         data: PairedData,
-        objective: Objective,
+        objective: Objective | Family,
         weights: Weights,
         batch_size: int | None,
         normalization: str,
@@ -115,7 +116,7 @@ def _in_axes(weights: Array, basis: Array | None) -> Array:
 
 
 def batches(
-    data: PairedData, objective: Objective, batch_size: int | None
+    data: PairedData, objective: Objective | Family, batch_size: int | None
 ) -> Callable[[np.random.Generator | None], Signs | None]:
     """Where the signs of a step come from: drawn afresh, or (`batch_size` None) all patterns, each once.
 
@@ -124,16 +125,19 @@ def batches(
     """
     if batch_size is not None:
         return lambda rng: data.signs(batch_size, rng=checks.generator(rng))
-    if isinstance(objective, PositiveOnly):
+    if isinstance(objective, PositiveOnly | Spectral):
         return lambda rng: None
     if not isinstance(data.latents, SignLatents):
         raise ValueError(f"`batch_size` (n) must be given for latents that are no signs, {data.latents!r}; got None.")
     if isinstance(objective, InBatchInfoNCE):
         raise ValueError("`batch_size` (n) must be given for InBatchInfoNCE, whose loss depends on it; got None.")
+    if isinstance(objective, Sigmoid | AlignmentUniformity):
+        name = type(objective).__name__
+        raise ValueError(f"`batch_size` (n) must be given for {name}, whose negatives are drawn; got None.")
     count = sum(view.ambient_dim for view in data.views) - data.signal_dim
-    if isinstance(objective, InfoNCE) and count > ENUMERABLE:
+    if count > ENUMERABLE:
         raise ValueError(
-            "`batch_size` (n) may be None, for the full gradient of InfoNCE, in worlds of at most "
+            f"`batch_size` (n) may be None, for the full gradient of {type(objective).__name__}, in worlds of at most "
             f"{ENUMERABLE} independent signs (d_A + d_B - r); got {count}."
         )
     signs = all_signs(data)

@@ -13,9 +13,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
 
+from mmcl.family import AlignmentUniformity, Family, NTXent, Spectral
 from mmcl.latents import Latents
 from mmcl.objectives import Objective
 from mmcl.pair import Pair
+from mmcl.training.family_scores import gradient_in_grams, in_expectation
 from mmcl.training.scores import SIGNS, Signs, gradient_in_r, gradient_in_scores
 
 
@@ -43,7 +45,7 @@ class Grams(NamedTuple):
 
 
 def gradient(
-    objective: Objective,
+    objective: Objective | Family,
     grams: Grams,
     signs: Signs | None,
     normalization: str,
@@ -55,13 +57,15 @@ def gradient(
     Args:
         objective: what is minimised.
         grams: the learner.
-        signs: a batch of latent signs; None for the exact population gradient of `PositiveOnly`.
+        signs: a batch of latent signs; None for the exact population gradient of `PositiveOnly` and `Spectral`.
         normalization: of the outputs, in expectation over the "population" or the "batch", or "sample" by sample.
         signal_dim: r.
         latents: what the signs are drawn from.
     """
     if signs is None:
-        return _by_norm(grams, grams.norms, _positive_population(grams, signal_dim), None)
+        return _by_norm(grams, grams.norms, _population(objective, grams, signal_dim), None)
+    if isinstance(objective, AlignmentUniformity | NTXent):
+        return _by_grams(objective, grams, signs)
     if normalization == "sample":
         return _by_sample(objective, grams, signs)
     if normalization == "population":
@@ -73,10 +77,25 @@ def gradient(
     return _by_norm(grams, norms, gradient_in_r(objective, R, signs, latents), moments)
 
 
-def _positive_population(grams: Grams, r: int) -> tuple[float, Array]:
+def _population(objective: Objective | Family, grams: Grams, r: int) -> tuple[float, Array]:
     x = np.zeros_like(grams.ab)
     x[np.arange(r), np.arange(r)] = -2.0
+    if isinstance(objective, Spectral):
+        return in_expectation(objective, grams.scores, x / -2)
     return float(np.vdot(x, grams.scores)), x
+
+
+def _by_grams(objective: Objective | Family, grams: Grams, signs: Signs) -> tuple[float, Grams]:
+    """The chain rule for a loss that sees the Gram matrices of each modality too."""
+    norms, R = grams.norms, grams.scores
+    own = Pair(grams.aa / norms.a, grams.bb / norms.b)
+    loss, pulls, x = gradient_in_grams(objective, own, R, signs)
+    across = np.vdot(x, R) / 2
+    h_aa, h_bb = (
+        (pull - (np.vdot(pull, gram) + across) * np.eye(len(gram))) / norm
+        for pull, gram, norm in zip(pulls, own, norms, strict=True)
+    )
+    return loss, Grams(h_aa, x / np.sqrt(norms.a * norms.b), h_bb)
 
 
 def _by_norm(
@@ -90,7 +109,7 @@ def _by_norm(
     return loss, Grams(through / norms.a * unit.a, x / scale, through / norms.b * unit.b)
 
 
-def _by_sample(objective: Objective, grams: Grams, signs: Signs) -> tuple[float, Grams]:
+def _by_sample(objective: Objective | Family, grams: Grams, signs: Signs) -> tuple[float, Grams]:
     """The same through a normaliser per sample, $n_i^2=\\varepsilon_i^\\top K K^\\top\\varepsilon_i$."""
     squares = Pair(
         *(np.einsum("ni,ij,nj->n", e, g, e, optimize=True) for e, g in zip(signs, (grams.aa, grams.bb), strict=True))

@@ -10,7 +10,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from mmcl.objectives import Objective
 from mmcl.training.initial import Weights
 from mmcl.training.plan import Plan
 from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
@@ -25,7 +24,7 @@ RUNAWAY = 100.0
 class Learner(Protocol):
     """What the loop needs of a run."""
 
-    objective: Objective
+    objective: Any  # an Objective, or one of the family
     loss: float  # of the last batch
     slope: float  # ∂L/∂log τ² of the last batch
     small: bool  # whether its matrix products are faster on one thread

@@ -342,7 +342,8 @@ NO_RNG = "`rng` must be a numpy.random.Generator where weights or batches are dr
         ({"data": "world"}, TypeError, "`data` must be PairedData or EmpiricalPairs; got 'world'."),
         (
             {"objective": "clip"}, TypeError,
-            "`objective` must be InfoNCE or InBatchInfoNCE or PositiveOnly; got 'clip'.",
+            "`objective` must be InfoNCE or InBatchInfoNCE or PositiveOnly or Decoupled or Spectral or Sigmoid or "
+            "AlignmentUniformity or NTXent; got 'clip'.",
         ),
         (
             {"objective": InBatchInfoNCE(3.0)}, ValueError,
