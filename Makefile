@@ -46,7 +46,7 @@ clean: ## remove what was built (the environment stays; rm -r .venv removes it)
 
 # The long runs behind the claims, once for this code, on all cores; a chapter that finds none would run them one by one.
 $(MEASURED): $(READY) $(PACKAGE) requirements.txt
-	@echo "Measuring the claims (about a minute and a half, when the code is new)."
+	@echo "Measuring the claims (several minutes, when the code is new)."
 	@$(BIN)/python -m mmcl verify --brief
 	@mkdir -p $(@D) && touch $@
 

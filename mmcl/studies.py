@@ -68,7 +68,7 @@ STUDIES = {
                 Axis("negatives", _grid(0.01, 1e6, 25), "1", "weight of the negatives K"),
             ),
             (
-                Quantity("balance_time", TIME, "time from which on κ ≤ 1.1; NaN: not before 1e9"),
+                Quantity("balance_time", TIME, "time from which on κ ≤ 1.1; NaN: not before 1e10 at K = 1"),
                 Quantity("alignment_time", TIME, "time from which on the alignment is at least 0.9; NaN: likewise"),
             ),
             _waits,

@@ -116,6 +116,8 @@ def waiting_times(tau2: float, K: Array, flow: Run = gradient_flow) -> tuple[Arr
     coarse = np.geomspace(1e-2, 1e10, 80)
     marks = [_around(coarse, rising, level) for rising, level in _rising(flow(CANONICAL, InfoNCE(tau2), coarse))]
     seen = [mark for mark in marks if mark is not None]
+    if not seen:
+        return np.full_like(K, np.nan), np.full_like(K, np.nan)
     ways = [np.geomspace(coarse[0], max(late for _, late in seen), 120), *(np.linspace(*mark, 16) for mark in seen)]
     path = flow(CANONICAL, InfoNCE(tau2), np.unique(np.concatenate([[0.0], *ways])))
     bare, weighted = clocks(path, tau2)
