@@ -130,7 +130,7 @@ def _trained(descend: Run, step_size: float) -> Trajectory:
 )
 def spent(flow: Run = gradient_flow, plain: Callable[..., PlainFlow] = PlainFlow) -> Evidence:
     """The integral of the total force; and the three laws at the end of runs that learn slowly."""
-    rate, times = 0.1, np.concatenate([[0.0], np.geomspace(1e-2, 1e5, 400)])
+    rate, times = 0.1, np.concatenate([[0.0], np.geomspace(1e-2, 1e5, 800)])
     path = flow(CANONICAL, InfoNCE(START), times, temperature=LearnedTemperature(rate), tolerance=1e-11)
     force = CubicSpline(times, total_force(path)).integrate(0, times[-1])
     checks = [
@@ -139,7 +139,7 @@ def spent(flow: Run = gradient_flow, plain: Callable[..., PlainFlow] = PlainFlow
             np.log(path.inverse_temperature[-1] / START) / rate,
             float(force),
             rel=1e-5,
-            reason="a spline through 400 points in place of the integral",
+            reason="a spline through 800 points in place of the integral",
         ),
         _noise_law(flow),
         _imbalance_law(plain),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from saboteurs import downstream, methods, neighbours, practice, standing, temperature
+from saboteurs import downstream, family, methods, neighbours, practice, standing, temperature
 
-GROUPS = (standing, temperature, methods, neighbours, practice, downstream)
+GROUPS = (standing, temperature, family, methods, neighbours, practice, downstream)
 SABOTEURS = {id: broken for group in GROUPS for id, broken in group.SABOTEURS.items()}

@@ -1,0 +1,194 @@
+"""Claims: the losses with negatives, each against its own paper's definition, its exact flow and its predicted end."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import ndarray as Array
+
+from mmcl.claims.claim import Check, Evidence, Run, at_least, claim, close, zero
+from mmcl.claims.clock import clocks
+from mmcl.claims.family_definition import against_definition
+from mmcl.claims.summary import summary
+from mmcl.data import PairedData
+from mmcl.family import AlignmentUniformity, Decoupled, Family, NTXent, Sigmoid, Spectral
+from mmcl.family_end import critical_weight, end_of
+from mmcl.flow import gradient_flow
+from mmcl.objectives import InfoNCE, PositiveOnly
+from mmcl.pair import Pair
+from mmcl.training import orthonormal_weights, train
+from mmcl.trajectory import Trajectory
+from mmcl.worlds import CANONICAL, UNEQUAL
+
+HORIZON, LATE = 400.0, 1e5
+ANCHORS, STEP = 256, 0.5
+#: One encoder has two augmentations alike; two noise scales, since within-view negatives see the noise.
+AUGMENTED = PairedData(signal_a=(2.0, 1.0), noise_a=(0.5, 0.3), ambient_dim=4)
+METHODS: dict[str, InfoNCE | PositiveOnly | Family] = {
+    "positives only": PositiveOnly(),
+    "InfoNCE": InfoNCE(4.0),
+    "DCL": Decoupled(4.0),
+    "spectral, μ = 1": Spectral(1.0),
+    "spectral, μ = 16": Spectral(16.0),
+    "sigmoid, b = 5": Sigmoid(10.0, 5.0, 15.0),
+    "sigmoid, b = −10": Sigmoid(10.0, -10.0, 15.0),
+    "sigmoid, b = −10, K = 511": Sigmoid(10.0, -10.0, 511.0),
+    "uniformity, λ = 1": AlignmentUniformity(1.0, 2.0),
+    "uniformity, λ = 3": AlignmentUniformity(3.0, 2.0),
+    "NT-Xent": NTXent(4.0),
+}
+#: Their forces vanish before the noise is gone. A descent in steps of one half does not rest there, and is no test.
+AT_REST = ("spectral, μ = 16", "sigmoid, b = 5")
+TIMES = np.concatenate([[0.0], np.geomspace(0.5, HORIZON, 80)])
+SOLVER = "two closed forms of one end, and an integrator at 1e-9"
+
+
+def _methods(names: tuple[str, ...], flow: Run, descend: Run) -> tuple[list[Check], dict[str, Array]]:
+    """Every method trained to t = 400 beside its flow."""
+    checks: list[Check] = []
+    curves: dict[str, Array] = {"time": TIMES}
+    for name in names:
+        objective = METHODS[name]
+        path, run = flow(CANONICAL, objective, TIMES), _trained(objective, descend)
+        curves |= {f"{name} summary": summary(run), f"{name} predicted": summary(path)}
+        if name in AT_REST:
+            due = end_of(CANONICAL, objective).summary(CANONICAL.signal_dim)
+            curves |= {f"{name} summary": summary(path), f"{name} predicted": due, f"{name} trained": summary(run)}
+        else:
+            error = float(np.abs(run.theta[-1] - path.theta[-1]).max())
+            reason = "first order in a step of one half, and the scatter of 256 anchors; the bar is chosen"
+            checks.append(
+                zero(f"{name}: error of a trained θ at t = {HORIZON:g}", error, tolerance=0.015, reason=reason)
+            )
+        curves |= {f"{name} kappa": path.condition_number, f"{name} alignment": path.alignment}
+        curves |= {f"{name} noise": path.noise_share.mean(axis=1)}
+    return checks, curves
+
+
+def _trained(objective: InfoNCE | PositiveOnly | Family, descend: Run) -> Trajectory:
+    """Descent from orthonormal rows, so that the width plays no part."""
+    rng = np.random.default_rng(92)
+    start = orthonormal_weights((64, 64), 128, rng=rng)
+    if isinstance(objective, NTXent):
+        start = Pair(start.a, start.a)
+    exact = isinstance(objective, PositiveOnly | Spectral)
+    steps = round(HORIZON / STEP)
+    return descend(
+        CANONICAL,
+        objective,
+        weights=start,
+        step_size=STEP,
+        steps=steps,
+        batch_size=None if exact else ANCHORS,
+        rng=rng,
+        record_every=10,
+        progress=False,
+    )
+
+
+def _ends(name: str, flow: Run) -> list[Check]:
+    """Alignment, κ and noise late in the flow, against the end in closed form."""
+    due, path = end_of(CANONICAL, METHODS[name]), flow(CANONICAL, METHODS[name], [0.0, LATE])
+    return [
+        zero(
+            f"{name}: error of the alignment at the end",
+            path.alignment[-1] - due.alignment,
+            tolerance=1e-6,
+            reason=SOLVER,
+        ),
+        close(f"{name}: κ at the end", due.condition_number, path.condition_number[-1], rel=1e-5, reason=SOLVER),
+        zero(
+            f"{name}: error of the noise share",
+            path.noise_share[-1, 0] - due.noise_share,
+            tolerance=1e-6,
+            reason=SOLVER,
+        ),
+    ]
+
+
+@claim(
+    id="decoupled",
+    statement="Without the positive pair in the denominator the path is that of InfoNCE, point by point, on a faster "
+    "clock: the decoupled loss is the limit of many negatives.",
+    source="ours; the loss is that of Yeh et al. (2022)",
+    chapter="losses",
+)
+def decoupled(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
+    """The definition; the path of InfoNCE at the times of the decoupled clock; trained runs."""
+    checks, curves = _methods(("positives only", "InfoNCE", "DCL"), flow, descend)
+    times = np.concatenate([[0.0], np.geomspace(1e-3, HORIZON, 600)])
+    path = flow(CANONICAL, InfoNCE(4.0), times)
+    other = flow(CANONICAL, Decoupled(4.0), clocks(path, 4.0)[0])
+    gap = float(np.abs(other.theta - path.theta).max())
+    reason = "a spline through 600 points, and an integrator at 1e-9"
+    checks = [
+        against_definition(flow, UNEQUAL, Decoupled(3.0), 6.0),
+        zero("distance to the path of InfoNCE, on its clock", gap, tolerance=1e-6, reason=reason),
+        *checks,
+    ]
+    return Evidence(tuple(checks), curves)
+
+
+@claim(
+    id="spectral",
+    statement="The spectral loss, a sum of parabolas in the shares, balances while its features are short, "
+    "$\\mu\\le r$; longer features stop at the alignment $r/\\mu$, with noise left and unbalanced.",
+    source="ours; the loss is that of HaoChen et al. (2021)",
+    chapter="losses",
+)
+def spectral(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
+    """The definition; both ends; trained runs."""
+    checks, curves = _methods(("spectral, μ = 1", "spectral, μ = 16"), flow, descend)
+    ends = [*_ends("spectral, μ = 1", flow), *_ends("spectral, μ = 16", flow)]
+    return Evidence((against_definition(flow, UNEQUAL, Spectral(2.5), 6.0), *ends, *checks), curves)
+
+
+@claim(
+    id="sigmoid",
+    statement="The sigmoid loss is strictly convex and symmetric in the shares, so its optimum is balanced; but where "
+    "the optimum asks for less than full alignment the flow stops there, with noise left: unbalanced if early.",
+    source="ours; the loss is that of Zhai et al. (2023)",
+    chapter="losses",
+)
+def sigmoid(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
+    """The definition; three ends, of which one stops early, one late and one never."""
+    names = ("sigmoid, b = 5", "sigmoid, b = −10", "sigmoid, b = −10, K = 511")
+    checks, curves = _methods(names, flow, descend)
+    ends = [check for name in names for check in _ends(name, flow)]
+    return Evidence((against_definition(flow, UNEQUAL, Sigmoid(6.0, -2.0, 3.0), 4.0), *ends, *checks), curves)
+
+
+@claim(
+    id="uniformity",
+    statement="Uniformity within each modality pushes noise and signal alike: up to the weight "
+    "$\\lambda_c=1/(s\\tanh(2s/r))$ the end is aligned and balanced, beyond it balanced but with noise kept.",
+    source="ours; the loss is that of Wang & Isola (2020)",
+    chapter="losses",
+)
+def uniformity(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
+    """The definition; the ends on both sides of the critical weight; the noise kept over the weight."""
+    names = ("uniformity, λ = 1", "uniformity, λ = 3")
+    checks, curves = _methods(names, flow, descend)
+    ends = [check for name in names for check in _ends(name, flow)]
+    weights = np.geomspace(0.5, 10, 40)
+    curves["weight"] = weights
+    curves["kept"] = np.array([end_of(CANONICAL, AlignmentUniformity(float(x), 2.0)).noise_share for x in weights])
+    curves["critical"] = np.array(critical_weight(CANONICAL.signal_dim, 2.0))
+    definition = against_definition(flow, UNEQUAL, AlignmentUniformity(2.0, 1.5), 4.0)
+    return Evidence((definition, *ends, *checks), curves)
+
+
+@claim(
+    id="nt-xent",
+    statement="With one encoder for both augmentations, and negatives from both, SimCLR's loss is InfoNCE with tied "
+    "weights: it removes the noise and balances.",
+    source="ours; the loss is that of Chen et al. (2020)",
+    chapter="losses",
+)
+def nt_xent(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
+    """The definition, within-view negatives and all; the end; a trained run."""
+    checks, curves = _methods(("NT-Xent",), flow, descend)
+    peak = float(np.max(curves["NT-Xent kappa"]))
+    reason = "κ starts at 2; that it rises first is part of the statement of two stages; the bar is chosen"
+    checks.append(at_least("NT-Xent: largest κ on the way", 2.0, peak, reason=reason))
+    definition = against_definition(flow, AUGMENTED, NTXent(3.0, 2.0), 3.0)
+    return Evidence((definition, *_ends("NT-Xent", flow), *checks), curves)
