@@ -56,7 +56,7 @@ class Comparison:
         lines = ["| " + " | ".join(head) + " |", "|:--|" + "--:|" * len(HEADS) + ":--|"]
         for row in self.rows:
             cells = [_cell(x, due) for x, due in zip(row.measured, row.predicted, strict=True)]
-            lines.append("| " + " | ".join([f"{row.method} ({{doc}}`{row.chapter}`)", *cells, row.verdict]) + " |")
+            lines.append("| " + " | ".join([row.method, *cells, row.verdict]) + " |")
         return "\n".join(lines)
 
 
@@ -83,4 +83,6 @@ def _number(value: float) -> str:
         return "–"
     if np.isinf(value):
         return "never"
+    if abs(value) < 5e-4:
+        return "0"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -22,6 +22,7 @@ def over_time(found: tuple[Evidence, ...], names: tuple[str, ...]) -> Figure:
             left.text(0.02, 0.98 - 0.085 * row, name, color=colour, va="top", transform=left.transAxes, fontsize=9.5)
         for axes in (left, right):
             style.time_axis(axes)
+        left.set_xlim(8e-3, None)  # room for the names
         style.alignment_axis(left)
         style.condition_axis(right, top=10)
     return figure
