@@ -130,8 +130,8 @@ def decoupled(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
 
 @claim(
     id="spectral",
-    statement="The spectral loss, a sum of parabolas in the shares, balances while its features are short, "
-    "$\\mu\\le r$; longer features stop at the alignment $r/\\mu$, with noise left and unbalanced.",
+    statement="The spectral loss is a sum of parabolas in the shares. In the canonical world it balances with short "
+    "features, $\\mu=1$; with long ones, $\\mu=16>r$, it stops at $r/\\mu$, with noise left and unbalanced.",
     source="ours; the loss is that of HaoChen et al. (2021)",
     chapter="losses",
 )
