@@ -46,7 +46,7 @@ def nearest_mean(
 
     Source: the classifier of Snell et al. (2017).
 
-    >>> nearest_mean(np.array([[[0.0]], [[2.0]]]), np.array([[1.5]])).argmax()
+    >>> int(nearest_mean(np.array([[[0.0]], [[2.0]]]), np.array([[1.5]])).argmax())
     1
     """
     means = examples.mean(axis=-2)
