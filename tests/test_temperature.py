@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -269,3 +271,17 @@ def test_what_is_no_temperature_is_refused():
         gradient_flow(CANONICAL, InfoNCE(4.0), [0, 1], temperature=4.0)
     with pytest.raises(TypeError, match=r"^`temperature` must be "):
         train(SMALL, InfoNCE(4.0), width=4, step_size=1, steps=1, rng=RNG(0), temperature="learned")
+
+
+@pytest.mark.parametrize("number", [np.float32(0.1), Fraction(1, 10), Decimal("0.1")], ids=repr)
+def test_a_temperature_keeps_the_floats_that_it_checked(number):
+    learned, annealed = LearnedTemperature(number, cap=number), AnnealedTemperature(number, number)
+    for value in (learned.rate, learned.cap, annealed.end, annealed.duration):
+        assert type(value) is float and value == float(number)
+
+
+def test_a_flag_of_a_temperature_is_true_or_false():
+    with pytest.raises(TypeError, match=r"^`logarithmic` must be True or False; got 'no'\.$"):
+        LearnedTemperature(logarithmic="no")
+    with pytest.raises(TypeError, match=r"^`cosine` must be True or False; got 'no'\.$"):
+        AnnealedTemperature(4.0, 1.0, cosine="no")
