@@ -14,10 +14,12 @@ from mmcl import (
     PositiveOnly,
     gradient_flow,
     relaxation_rates,
+    spectrum,
     terminal_condition_number,
 )
 from mmcl.closed_form import stage_one, terminal_slope, terminal_spread
 from mmcl.retrieval import ranks
+from mmcl.surrogate import surrogate
 from mmcl.worlds import CANONICAL
 
 every_unit = pytest.mark.parametrize("unit", [1e-200, 1e-150, 1e150, 1e200])
@@ -54,6 +56,16 @@ def test_ranks_and_standardized_pairs_know_no_unit(unit):
     assert ranks(np.eye(3) * unit, np.eye(3) * unit).a.tolist() == [1.0, 1.0, 1.0]
     far, near = (EmpiricalPairs(np.eye(3) * x, np.eye(3)).standardized().a for x in (unit, 1.0))
     np.testing.assert_allclose(far, near, rtol=1e-12)
+
+
+@every_unit
+def test_spectra_and_surrogates_know_no_unit(unit):
+    a, b = np.random.default_rng(0).normal(size=(2, 9, 3))
+    np.testing.assert_allclose(spectrum(a * unit, b).theta, spectrum(a, b).theta, rtol=1e-12, atol=1e-15)
+    for other in (unit, 1 / unit):
+        far, near = (surrogate(EmpiricalPairs(a * x, (a + b) * y), 2) for x, y in ((unit, other), (1.0, 1.0)))
+        np.testing.assert_allclose(far.signal_a, near.signal_a, rtol=1e-12)
+        assert far.noise_a == pytest.approx(near.noise_a, rel=1e-12)
 
 
 @pytest.mark.parametrize("times", [[0.0], [0.0, 1.0]])

@@ -72,3 +72,10 @@ def test_a_surrogate_with_more_directions_than_the_pairs_share_is_refused():
     )
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         surrogate(pairs, 2)
+
+
+def test_a_surrogate_of_a_modality_that_is_zero_is_refused():
+    pairs = EmpiricalPairs(np.zeros((3, 3)), np.eye(3))
+    sentence = "`pairs` must not be all zero in a modality; got largest entries [0.0, 1.0]."
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        surrogate(pairs, 1)
