@@ -88,7 +88,7 @@ def whole(value: Any, name: str, least: int = 1) -> int:
     except TypeError:
         raise TypeError(f"{name} must be a whole number of at least {least}; got {_shown(value)}.") from None
     if number < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {number}.")
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {_shown(number)}.")
     return number
 
 

@@ -116,7 +116,7 @@ class PairedData:
                 f"got {len(signal_b)}."
             )
         noise_b = self.noise_a if self.noise_b is None else self.noise_b
-        if self.noise_b is None and np.ndim(self.noise_a) and dims.a != dims.b:
+        if self.noise_b is None and _several(self.noise_a, "`noise_a` (σ_ξ,A)") and dims.a != dims.b:
             raise ValueError(
                 f"`noise_b` (σ_ξ,B) must be given when `noise_a` has one scale per coordinate and the modalities "
                 f"differ in size; got `ambient_dim` = {tuple(dims)}."
@@ -197,12 +197,20 @@ def _ambient_dims(value: int | tuple[int, int]) -> Pair[int]:
     return Pair(*2 * [checks.whole(value, "`ambient_dim` (d)")])
 
 
+def _several(noise: ArrayLike, label: str) -> bool:
+    """Whether there is one scale per coordinate, and not one for all."""
+    try:
+        return np.ndim(noise) > 0
+    except ValueError:
+        raise TypeError(f"{label} must be one scale or one per noise coordinate; got rows of unequal length.") from None
+
+
 def _view(signal: tuple[float, ...], noise: ArrayLike, d: int, basis: ArrayLike | None, name: str, letter: str) -> View:
     r = len(signal)
     if r > d:
         raise ValueError(f"`signal_{name}` (σ_{letter}) must have at most d = {d} coordinates; got r = {r}.")
     label = f"`noise_{name}` (σ_ξ,{letter})"
-    if np.ndim(noise) == 0:
+    if not _several(noise, label):
         values: tuple[float, ...] = (checks.non_negative(noise, label),) * (d - r)
     else:
         values = checks.scales(noise, label, zero_allowed=True)

@@ -90,11 +90,11 @@ class EmpiricalPairs:
 
 
 def _standardized(x: Array, reference: Array) -> Array:
-    mean = reference.mean(axis=0)
-    centred = reference - mean
-    size = float(np.abs(reference).max())
-    # What round-off leaves of equal rows is no variation.
-    if not np.abs(centred).max() > 4 * np.finfo(float).eps * size:
+    size = float(np.abs(reference).max()) or 1.0
+    x, reference = x / size, reference / size  # squares could leave the range of floats
+    # Rows that differ by round-off do not vary.
+    if not np.ptp(reference, axis=0).max() > 4 * np.finfo(float).eps:
         raise ValueError("`standardized` needs a modality that varies; every row of one is the same.")
-    power = np.mean(np.sum((centred / size) ** 2, axis=1))
-    return (x - mean) / size / np.sqrt(power)
+    mean = reference.mean(axis=0)
+    power = np.mean(np.sum((reference - mean) ** 2, axis=1))
+    return (x - mean) / np.sqrt(power)

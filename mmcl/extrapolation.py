@@ -55,18 +55,21 @@ def integrate(system: System, start: State, times: Float[Array, " T"], tolerance
         tolerance: local error allowed per step, in units of `system.tolerance`.
 
     Raises:
-        ArithmeticError: if the step size underflows, naming the time.
+        ArithmeticError: if the start has no finite velocity or the step size underflows, naming the time.
     """
     now, y, stretch = 0.0, start, _first_stretch(system, start, tolerance)
     for target in times:
         while now < target:
             remaining = target - now
-            if (constant := system.coasting(y)) is not None:
+            with _quiet():
+                constant = system.coasting(y)
+            if constant is not None:
                 y, now = y + remaining * constant, target
                 break
             # A remainder just above the stretch is split evenly, not into a step and a sliver.
             size = remaining if remaining <= stretch else min(stretch, remaining / 2)
-            new, proposed, accepted = _step(system, y, size, tolerance)
+            with _quiet():  # too bold a step is refused below
+                new, proposed, accepted = _step(system, y, size, tolerance)
             if accepted:
                 y, now = new, (target if size == remaining else now + size)
                 # A stretch cut short by an output time says little about the next one.
@@ -78,8 +81,16 @@ def integrate(system: System, start: State, times: Float[Array, " T"], tolerance
         yield y
 
 
+def _quiet() -> np.errstate:
+    """No warnings: what leaves the floats is seen in the result, and refused."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
 def _first_stretch(system: System, y: State, tolerance: float) -> float:
-    speed = float(np.max(np.abs(system.velocity(y)) / system.tolerance(y)))
+    with _quiet():
+        speed = float(np.max(np.abs(system.velocity(y)) / system.tolerance(y)))
+    if not np.isfinite(speed):
+        raise ArithmeticError("The flow could not be followed beyond t = 0: its velocity there leaves the floats.")
     return 1e-2 / speed if speed > 0 else 1.0
 
 

@@ -119,14 +119,23 @@ def _reached(
 ) -> tuple[float, Array]:
     """When, and in which state, e reaches the ceiling between two times."""
     time, state = before
+    if state[-1] >= ceiling:
+        return before
+    # A walk in growing steps first: beyond the ceiling the flow stiffens, and every try of the search starts afresh.
+    walk, below = (after - time) * np.geomspace(1e-12, 1.0, 121), 0.0
+    for h, y in zip(walk, integrate(system, state, walk, tolerance), strict=True):
+        if y[-1] >= ceiling:
+            break
+        below, state = h, y
 
     def later(h: float) -> Array:
         return next(integrate(system, state, np.array([h]), tolerance))
 
-    if state[-1] >= ceiling:
-        return before
-    h = brentq(lambda h: later(h)[-1] - ceiling, 0.0, after - time, xtol=1e-12 * after, rtol=1e-12)
-    return time + h, later(h)
+    width = h - below
+    if width == 0 or later(width)[-1] <= ceiling:  # reached, to within the tolerance
+        return time + h, y
+    found = brentq(lambda h: later(h)[-1] - ceiling, 0.0, width, xtol=1e-12 * after, rtol=1e-12)
+    return time + below + found, later(found)
 
 
 def _row(system: FlowSystem, y: Float[Array, " n"]) -> dict[str, Any]:

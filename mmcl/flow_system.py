@@ -76,6 +76,11 @@ class FlowSystem:
     def squares(self) -> tuple[Array, Array]:
         r"""$\sigma_{A,p}^2,\sigma_{B,p}^2$, in units of the largest."""
         a, b = ((view.signal / unit) ** 2 for view, unit in zip(self.data.views, self.units, strict=True))
+        if not (a.all() and b.all()):
+            raise ArithmeticError(
+                "The flow could not be followed beyond t = 0: a signal scale lies so far below the largest scale of "
+                "its modality that the square of their ratio vanishes."
+            )
         return a, b
 
     @cached_property

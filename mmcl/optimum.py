@@ -49,17 +49,17 @@ def optimal_temperatures(signal_dim: int, negatives: float = np.inf) -> OptimalT
     log_k = np.inf if negatives == np.inf else float(np.log(checks.positive(negatives, "`negatives` (K)")))
 
     def saturation(x: float) -> float:
-        S = expit(-(log_k + r * (np.logaddexp(0.0, -2 * x) - np.log(2))))
+        S = expit(-(log_k + r * np.log1p(np.expm1(-2 * x) / 2)))
         return float(S * r * x * (1 - np.tanh(x)))
 
     return OptimalTemperatures(
-        alignment=r * _root(lambda x: 1 - x * (1 + np.tanh(x)) - saturation(x)),
-        balance=r * _root(lambda x: 2 - 2 * x * np.tanh(x) - saturation(x)),
+        alignment=r * _root(lambda x: 1 - x * (1 + np.tanh(x)) - saturation(x), 0.5 / (r + 2)),
+        balance=r * _root(lambda x: 2 - 2 * x * np.tanh(x) - saturation(x), 0.5 / (r + 2)),
     )
 
 
-def _root(derivative: Callable[[float], float]) -> float:
-    """Where a derivative, positive at 0, first vanishes."""
-    grid = np.geomspace(1e-12, 2.0, 1000)
+def _root(derivative: Callable[[float], float], low: float) -> float:
+    """Where a derivative, positive up to `low` (with S ≤ 1 those here are below x = 1/(r + 2)), first vanishes."""
+    grid = np.geomspace(low, 2.0, 400)
     first = int(np.argmax([derivative(x) <= 0 for x in grid]))
-    return float(brentq(derivative, grid[first - 1], grid[first], xtol=1e-14))
+    return float(brentq(derivative, grid[first - 1], grid[first], xtol=1e-300, rtol=1e-14))

@@ -15,6 +15,8 @@ from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
 from mmcl.symbolic.potentials import potential
 
+COLDEST = 1e150  # τ², whose square the slope of the force holds
+
 
 @dataclass(frozen=True, eq=False)
 class RelaxationRates:
@@ -54,11 +56,16 @@ def relaxation_rates(data: PairedData, objective: InfoNCE) -> RelaxationRates:
         objective: InfoNCE with K > 0; positives alone have no isolated balanced point.
 
     Raises:
-        TypeError, ValueError: on any other objective.
+        TypeError, ValueError: on any other objective, on a τ² whose square is no float.
     """
     data = checks.kind(data, PairedData, "`data`")
     objective = checks.kind(objective, InfoNCE, "`objective`")
     checks.positive(objective.negatives, "`negatives` (K)")
+    if objective.inverse_temperature > COLDEST:
+        raise ValueError(
+            f"`inverse_temperature` (τ²) must be at most {COLDEST:g}, where its square is still a float; "
+            f"got {objective.inverse_temperature!r}."
+        )
     checks.kind(data.latents, Signs, "`data.latents`")
     r = data.signal_dim
     units = Pair(*(view.scales.max() for view in data.views))  # only ratios of scales enter

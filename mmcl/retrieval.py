@@ -111,8 +111,9 @@ def chance(features_a: Float[Array, "n m"], features_b: Float[Array, "n m"], *, 
     Raises:
         TypeError, ValueError: as `recall`, and if there is a single pair only.
     """
-    k = _depth(at, len(features_a))
-    tables = (np.apply_along_axis(_mid_ranks, 1, s, width) for s, width in _scores(features_a, features_b))
+    scores = _scores(features_a, features_b)
+    k = _depth(at, len(scores.a[0]))
+    tables = (np.apply_along_axis(_mid_ranks, 1, s, width) for s, width in scores)
     return Pair(*(_moments((table <= k).astype(float)) for table in tables))
 
 

@@ -78,7 +78,8 @@ def spectrum(
     array([0.5, 0.5])
     """
     kind = "features (f" if data is None else "weights (W"
-    left, right = checks.real_array(a, f"`a`, {kind}_A)", ndim=2), checks.real_array(b, f"`b`, {kind}_B)", ndim=2)
+    names = f"`a`, {kind}_A)", f"`b`, {kind}_B)"
+    left, right = (checks.real_array(x, name, ndim=2) for x, name in zip((a, b), names, strict=True))
     if left.shape[1] != right.shape[1]:
         raise ValueError(
             f"`a` and `b` must be equally wide, with m columns each; got shapes {left.shape} and {right.shape}."
@@ -88,7 +89,8 @@ def spectrum(
             raise ValueError(
                 f"`a` and `b` must have as many rows as each other (n pairs); got {len(left)} and {len(right)}."
             )
-        return _decomposed(_unit(left, left), None, _unit(right, right))
+        left, right = (_unit(x, None, name) for x, name in zip((left, right), names, strict=True))
+        return _decomposed(left, None, right)
     checks.kind(data, (PairedData, EmpiricalPairs), "`data`")
     cross = data.cross_covariance
     if (len(left), len(right)) != cross.shape:
@@ -96,14 +98,16 @@ def spectrum(
             f"`a` and `b` must have one row per coordinate of `data`, (d_A, d_B) = {cross.shape}; "
             f"got {(len(left), len(right))}."
         )
-    return _decomposed(_unit(left, data.covariance_a @ left), cross, _unit(right, data.covariance_b @ right))
+    left, right = _unit(left, data.covariance_a, names[0]), _unit(right, data.covariance_b, names[1])
+    return _decomposed(left, cross, right)
 
 
-def _unit(rows: Array, weighted: Array) -> Array:
-    """`rows` over the square root of their inner product with `weighted`."""
-    power = float(np.vdot(rows, weighted))
+def _unit(rows: Array, moments: Array | None, name: str) -> Array:
+    """`rows` over the square root of their power under the `moments` (None: those of independent columns)."""
+    rows = rows / (np.abs(rows).max() or 1.0)  # squares could leave the range of floats
+    power = float(np.vdot(rows, rows if moments is None else moments @ rows))
     if not 0 < power < np.inf:
-        raise ValueError(f"A representation must have a positive, finite mean square on the data; got {power:g}.")
+        raise ValueError(f"{name}, must have a positive, finite mean square on the data; got {power:g}.")
     return rows / np.sqrt(power)
 
 

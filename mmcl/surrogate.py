@@ -26,13 +26,19 @@ def surrogate(pairs: EmpiricalPairs, signal_dim: int) -> PairedData:
         signal_dim: r, how many directions count as signal.
 
     Raises:
-        TypeError, ValueError: if r is not below both dimensions, or a direction shares nothing.
+        TypeError, ValueError: if a modality is all zero, r is not below both dimensions, or a direction shares
+            nothing.
     """
     pairs = checks.kind(pairs, EmpiricalPairs, "`pairs`")
     d = min(pairs.ambient_dim)
     r = checks.whole(signal_dim, "`signal_dim` (r)")
-    shared = np.linalg.svd(pairs.cross_covariance, compute_uv=False)
-    total = np.sqrt(np.trace(pairs.covariance_a) * np.trace(pairs.covariance_b))
+    largest = [float(np.abs(x).max()) for x in (pairs.a, pairs.b)]
+    if not all(largest):
+        raise ValueError(f"`pairs` must not be all zero in a modality; got largest entries {largest}.")
+    # Only ratios enter, and products could leave the range of floats.
+    moments = EmpiricalPairs(*(x / unit for x, unit in zip((pairs.a, pairs.b), largest, strict=True)))
+    shared = np.linalg.svd(moments.cross_covariance, compute_uv=False)
+    total = np.sqrt(np.trace(moments.covariance_a) * np.trace(moments.covariance_b))
     if r >= d or shared[r - 1] <= 1e-12 * shared[0]:
         count = int(np.sum(shared > 1e-12 * shared[0]))
         raise ValueError(

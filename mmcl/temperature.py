@@ -42,10 +42,10 @@ class LearnedTemperature:
     logarithmic: bool = True
 
     def __post_init__(self) -> None:
-        checks.positive(self.rate, "`rate` (ρ)")
-        checks.flag(self.logarithmic, "`logarithmic`")
+        object.__setattr__(self, "rate", checks.positive(self.rate, "`rate` (ρ)"))
+        object.__setattr__(self, "logarithmic", checks.flag(self.logarithmic, "`logarithmic`"))
         if self.cap is not None:
-            checks.positive(self.cap, "`cap` (τ²)")
+            object.__setattr__(self, "cap", checks.positive(self.cap, "`cap` (τ²)"))
 
     def stretches(self, start: float) -> Iterator[Stretch]:
         """Learning from τ² = `start` on, and rest at the cap: Λ is never negative, so τ² does not come down again."""
@@ -113,8 +113,9 @@ class AnnealedTemperature:
     cosine: bool = False
 
     def __post_init__(self) -> None:
-        checks.positive(self.end, "`end` (τ²)")
-        checks.positive(self.duration, "`duration` (t)")
+        object.__setattr__(self, "end", checks.positive(self.end, "`end` (τ²)"))
+        object.__setattr__(self, "duration", checks.positive(self.duration, "`duration` (t)"))
+        object.__setattr__(self, "cosine", checks.flag(self.cosine, "`cosine`"))
 
     def stretches(self, start: float) -> Iterator[Stretch]:
         """The way, and the rest."""

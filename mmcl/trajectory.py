@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
 
+from mmcl import checks
 from mmcl.pair import Pair
 
 
@@ -61,7 +62,12 @@ class Trajectory:
         return np.divide(sums**2, squares, out=np.full(len(sums), np.nan), where=squares > 0)
 
     def after(self, earlier: Trajectory) -> Trajectory:
-        """This record appended to an `earlier` one that ends where it begins; the shared instant is kept once."""
+        """This record appended to an `earlier` one that ends where it begins; the shared instant is kept once.
+
+        Raises:
+            TypeError, ValueError: if it is no Trajectory or ends elsewhere.
+        """
+        checks.kind(earlier, Trajectory, "`earlier`")
         if not np.isclose(self.time[0], earlier.time[-1], rtol=1e-12, atol=0):
             raise ValueError(
                 f"`earlier` must end at the time this record begins, {self.time[0]:g}; it ends at {earlier.time[-1]:g}."
@@ -87,9 +93,12 @@ class Trajectory:
         """Write the record to `path`: a table for ``.csv``, the arrays for ``.npz``.
 
         Raises:
-            ValueError: if the name ends otherwise.
+            TypeError, ValueError: if the name is none or ends otherwise.
+            FileNotFoundError: if the folder does not exist.
         """
-        path = Path(path)
+        path = Path(checks.kind(path, (str, Path), "`path`"))
+        if path.suffix in {".csv", ".npz"} and not path.parent.is_dir():
+            raise FileNotFoundError(f"`path` must lie in a folder that exists; got {str(path)!r}.")
         if path.suffix == ".csv":
             table = self.columns()
             np.savetxt(path, np.column_stack(list(table.values())), delimiter=",", header=",".join(table), comments="")

@@ -156,3 +156,9 @@ def test_flags_and_ranges():
         checks.flag("no", "`x`")
     with pytest.raises(ValueError, match=r"^`x` must be between 0\.1 and 1; got 2\.$"):
         checks.between(2, "`x`", 0.1, 1.0)
+
+
+def test_a_whole_number_that_python_will_not_print_gets_a_sentence():
+    sentence = "`x` must be a whole number of at least 1; got a whole number of more than 40 digits."
+    with pytest.raises(ValueError, match=_sentence(sentence)):
+        checks.whole(-(10**5000), "`x`")

@@ -181,6 +181,10 @@ SHEAR = np.array([[1.0, 0.5], [0.0, 1.0]])
             {"ambient_dim": (4, 4, 4)}, ValueError,
             "`ambient_dim` (d) must be one whole number or a pair of them; got (4, 4, 4).",
         ),
+        (
+            {"noise_a": [[1], [2, 3]]}, TypeError,
+            "`noise_a` (σ_ξ,A) must be one scale or one per noise coordinate; got rows of unequal length.",
+        ),
         ({"basis_a": np.eye(3)}, ValueError, "`basis_a` must have shape (4, 4); got (3, 3)."),
         (
             {"ambient_dim": 2, "basis_b": SHEAR}, ValueError,

@@ -74,3 +74,19 @@ def test_what_does_not_fit_is_refused_in_a_sentence(pairs):
         ValueError, match=r"^`standardized` needs a modality that varies; every row of one is the same\.$"
     ):
         EmpiricalPairs(ones, ones).standardized()
+
+
+@pytest.mark.parametrize("n", [7, 1001, 100_001])
+def test_round_off_in_the_mean_is_no_variation(n):
+    varied = np.random.default_rng(0).normal(size=(n, 2))
+    with pytest.raises(
+        ValueError, match=r"^`standardized` needs a modality that varies; every row of one is the same\.$"
+    ):
+        EmpiricalPairs(np.full((n, 2), 0.1), varied).standardized()
+
+
+def test_pairs_are_standardised_like_pairs_of_their_own_kind(pairs):
+    with pytest.raises(TypeError, match=r"^`like` must be EmpiricalPairs; got 4\.$"):
+        pairs.standardized(like=4)
+    with pytest.raises(ValueError, match=r"^`like` must have as many columns, \(3, 2\); got \(2, 2\)\.$"):
+        pairs.standardized(like=EmpiricalPairs(pairs.b, pairs.b))

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from mmcl import EmpiricalPairs, InfoNCE, PairedData, gradient_flow, relaxation_rates, terminal_condition_number
+from mmcl import (
+    EmpiricalPairs,
+    InfoNCE,
+    PairedData,
+    PositiveOnly,
+    gradient_flow,
+    relaxation_rates,
+    spectrum,
+    terminal_condition_number,
+)
 from mmcl.closed_form import stage_one, terminal_slope, terminal_spread
 from mmcl.retrieval import ranks
+from mmcl.surrogate import surrogate
+from mmcl.worlds import CANONICAL
 
 every_unit = pytest.mark.parametrize("unit", [1e-200, 1e-150, 1e150, 1e200])
 
@@ -45,7 +58,40 @@ def test_ranks_and_standardized_pairs_know_no_unit(unit):
     np.testing.assert_allclose(far, near, rtol=1e-12)
 
 
-def test_a_flow_that_leaves_the_floats_says_so():
-    far_apart = PairedData((2.0, 1.0), signal_b=(1e-170, 2e-170), ambient_dim=4)
-    with np.errstate(all="ignore"), pytest.raises(ArithmeticError, match="could not be followed beyond t = 0"):
-        gradient_flow(far_apart, InfoNCE(4.0), [0.0, 1.0])
+@every_unit
+def test_spectra_and_surrogates_know_no_unit(unit):
+    a, b = np.random.default_rng(0).normal(size=(2, 9, 3))
+    np.testing.assert_allclose(spectrum(a * unit, b).theta, spectrum(a, b).theta, rtol=1e-12, atol=1e-15)
+    for other in (unit, 1 / unit):
+        far, near = (surrogate(EmpiricalPairs(a * x, (a + b) * y), 2) for x, y in ((unit, other), (1.0, 1.0)))
+        np.testing.assert_allclose(far.signal_a, near.signal_a, rtol=1e-12)
+        assert far.noise_a == pytest.approx(near.noise_a, rel=1e-12)
+
+
+@pytest.mark.parametrize("times", [[0.0], [0.0, 1.0]])
+@pytest.mark.parametrize(
+    "world",
+    [PairedData((2.0, 1.0), (1e-170, 2e-170), ambient_dim=4), PairedData((1e150, 1e-150), noise_a=1.0, ambient_dim=4)],
+    ids=["signal below the noise", "signal below signal"],
+)
+def test_scales_too_far_apart_for_the_flow_are_refused_in_a_sentence(world, times):
+    sentence = (
+        "The flow could not be followed beyond t = 0: a signal scale lies so far below the largest scale of its "
+        "modality that the square of their ratio vanishes."
+    )
+    for objective in (InfoNCE(4.0), PositiveOnly()):
+        with pytest.raises(ArithmeticError, match=f"^{re.escape(sentence)}$"):
+            gradient_flow(world, objective, times)
+
+
+def test_a_temperature_too_cold_for_the_flow_is_refused_in_a_sentence():
+    sentence = "The flow could not be followed beyond t = 0: its velocity there leaves the floats."
+    with pytest.raises(ArithmeticError, match=f"^{re.escape(sentence)}$"):
+        gradient_flow(CANONICAL, InfoNCE(1e308), [0.0, 1.0])
+
+
+def test_a_temperature_too_cold_for_the_rates_is_refused_in_a_sentence():
+    assert relaxation_rates(CANONICAL, InfoNCE(1e150)).slowest == 0
+    sentence = "`inverse_temperature` (τ²) must be at most 1e+150, where its square is still a float; got 1e+300."
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        relaxation_rates(CANONICAL, InfoNCE(1e300))

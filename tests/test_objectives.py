@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -44,3 +46,10 @@ def test_a_negative_weight_of_the_negatives_is_refused(value):
 def test_a_temperature_that_is_no_number_is_refused():
     with pytest.raises(TypeError, match=r"^`inverse_temperature` \(τ²\) must be a positive number; got 'cold'\.$"):
         InfoNCE("cold")
+
+
+@pytest.mark.parametrize("number", [np.float32(0.1), Fraction(1, 10), Decimal("0.1")], ids=repr)
+def test_an_objective_keeps_the_float_that_it_checked(number):
+    for value in (InfoNCE(number).inverse_temperature, InBatchInfoNCE(number).inverse_temperature):
+        assert type(value) is float and value == float(number)
+    assert type(InfoNCE(1.0, negatives=number).negatives) is float

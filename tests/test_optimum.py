@@ -38,6 +38,14 @@ def test_the_limits_are_the_printed_numbers():
         assert (round(best.alignment / 8, 3), round(best.balance / 8, 3)) == printed
 
 
+def test_with_many_coordinates_they_are_numbers_of_order_one():
+    """As r → ∞ at fixed K, x → 0 and S → 1 / (1 + K exp(-τ²)): the equations become S τ² = 1 and S τ² = 2."""
+    for K in (1e-3, 1.0, 1e10):
+        best = optimal_temperatures(10**15, K)
+        for tau2, share in ((best.alignment, 1.0), (best.balance, 2.0)):
+            assert tau2 / (1 + K * np.exp(-tau2)) == pytest.approx(share, rel=1e-10)
+
+
 def test_what_has_no_optimum_is_refused():
     with pytest.raises(ValueError, match=r"^`negatives` \(K\) must be positive and finite; got 0\.0\.$"):
         optimal_temperatures(8, 0.0)
@@ -64,3 +72,10 @@ def test_a_surrogate_with_more_directions_than_the_pairs_share_is_refused():
     )
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         surrogate(pairs, 2)
+
+
+def test_a_surrogate_of_a_modality_that_is_zero_is_refused():
+    pairs = EmpiricalPairs(np.zeros((3, 3)), np.eye(3))
+    sentence = "`pairs` must not be all zero in a modality; got largest entries [0.0, 1.0]."
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        surrogate(pairs, 1)

@@ -112,6 +112,8 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
         ValueError, match=r"^`features_a` must have at least 2 rows for pairs to be matched at random; got 1\.$"
     ):
         chance(ones[:1], ones[:1])
+    with pytest.raises(ValueError, match=r"^`features_a` \(f_A\) must have 2 dimensions; got shape \(\)\.$"):
+        chance(5, 5)
 
 
 def test_the_best_are_those_with_the_highest_inner_products_best_first():

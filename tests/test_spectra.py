@@ -102,9 +102,13 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
     ):
         spectrum(ones, np.ones((4, 2)))
     with pytest.raises(
-        ValueError, match=r"^A representation must have a positive, finite mean square on the data; got 0\.$"
+        ValueError, match=r"^`b`, features \(f_B\), must have a positive, finite mean square on the data; got 0\.$"
     ):
         spectrum(ones, np.zeros((3, 2)))
+    with pytest.raises(
+        ValueError, match=r"^`a`, weights \(W_A\), must have a positive, finite mean square on the data; got 0\.$"
+    ):
+        spectrum(np.zeros((3, 2)), np.ones((2, 2)), data=EmpiricalPairs(np.ones((5, 3)), np.ones((5, 2))))
     pairs = EmpiricalPairs(np.ones((5, 3)), np.ones((5, 2)))
     sentence = r"^`a` and `b` must have one row per coordinate of `data`, \(d_A, d_B\) = \(3, 2\); got \(3, 3\)\.$"
     with pytest.raises(ValueError, match=sentence):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -204,6 +206,20 @@ def test_the_cap_is_met_to_the_integrator_s_error():
     assert rough.inverse_temperature[-1] == pytest.approx(5.0, rel=1e-14)
 
 
+@pytest.mark.parametrize("logarithmic", [True, False])
+def test_a_temperature_that_learns_at_once_meets_its_cap_at_once(logarithmic):
+    """The faster it learns, the nearer the run is to one that is at the cap from the start."""
+    times = [0.0, 1.0, 10.0]
+    capped = gradient_flow(CANONICAL, InfoNCE(100.0), times)
+    gaps = []
+    for rate in (1e2, 1e6):
+        learned = LearnedTemperature(rate, cap=100.0, logarithmic=logarithmic)
+        path = gradient_flow(CANONICAL, InfoNCE(4.0), times, temperature=learned)
+        gaps.append(np.abs(path.theta - capped.theta).max())
+    assert path.inverse_temperature[1:] == pytest.approx([100.0, 100.0], rel=1e-14)
+    assert gaps[1] < gaps[0] / 10 and gaps[1] < 1e-3
+
+
 def test_a_run_that_is_warmer_than_the_cap_is_not_pulled_down():
     settings = {"step_size": 1.0, "steps": 200, "rng": RNG(0)}
     warm = train(SMALL, InfoNCE(1.0), width=16, temperature=LearnedTemperature(5.0), **settings)
@@ -255,3 +271,17 @@ def test_what_is_no_temperature_is_refused():
         gradient_flow(CANONICAL, InfoNCE(4.0), [0, 1], temperature=4.0)
     with pytest.raises(TypeError, match=r"^`temperature` must be "):
         train(SMALL, InfoNCE(4.0), width=4, step_size=1, steps=1, rng=RNG(0), temperature="learned")
+
+
+@pytest.mark.parametrize("number", [np.float32(0.1), Fraction(1, 10), Decimal("0.1")], ids=repr)
+def test_a_temperature_keeps_the_floats_that_it_checked(number):
+    learned, annealed = LearnedTemperature(number, cap=number), AnnealedTemperature(number, number)
+    for value in (learned.rate, learned.cap, annealed.end, annealed.duration):
+        assert type(value) is float and value == float(number)
+
+
+def test_a_flag_of_a_temperature_is_true_or_false():
+    with pytest.raises(TypeError, match=r"^`logarithmic` must be True or False; got 'no'\.$"):
+        LearnedTemperature(logarithmic="no")
+    with pytest.raises(TypeError, match=r"^`cosine` must be True or False; got 'no'\.$"):
+        AnnealedTemperature(4.0, 1.0, cosine="no")

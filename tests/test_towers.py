@@ -184,7 +184,7 @@ def test_one_direction_of_width_one_is_enough():
 
 
 def test_what_does_not_fit_is_refused_in_a_sentence():
-    with pytest.raises(ValueError, match=r"^`size` \(n\) must be at most the number of pairs, 40; got 41\.$"):
+    with pytest.raises(ValueError, match=r"^`batch_size` \(n\) must be at most the number of pairs, 40; got 41\.$"):
         _run(batch_size=41)
     with pytest.raises(ValueError, match=r"^`width` \(m\) must be a whole number of at least 1; got 0\.$"):
         _run(width=0)
@@ -198,7 +198,25 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match=r"^`a` must have no row of zeros, which has no direction, with \"sample\"\.$"):
         Towers(blank, PositiveOnly(), gaussian_weights((2, 2), 2, rng=np.random.default_rng(0)), None, "sample")
     dead = EmpiricalPairs(np.zeros((4, 2)), np.ones((4, 2)))
-    with pytest.raises(
-        ValueError, match=r"^A representation must have a positive, finite mean square on the data; got 0\.$"
-    ):
+    with pytest.raises(ValueError, match=r"^`data` must have a positive, finite mean square in modality A; got 0\.$"):
         train(dead, PositiveOnly(), width=2, step_size=0.1, steps=1, rng=np.random.default_rng(0))
+
+
+def test_data_that_cannot_be_trained_on_are_refused_in_a_sentence():
+    settings = {"width": 4, "step_size": 0.1, "steps": 2}
+    for unit, power in ((0.0, "0"), (1e-200, "0"), (1e200, "inf")):
+        pairs = EmpiricalPairs(np.eye(3), unit * np.eye(3))
+        sentence = rf"^`data` must have a positive, finite mean square in modality B; got {power}\.$"
+        with pytest.raises(ValueError, match=sentence), np.errstate(over="ignore"):
+            train(pairs, InfoNCE(4.0), rng=np.random.default_rng(0), **settings)
+
+
+def test_views_and_arrays_that_are_read_only_train_as_their_copies_do():
+    pairs = _pairs()
+    a = np.ascontiguousarray(pairs.a[:, ::-1])[:, ::-1]
+    a.setflags(write=False)
+    settings = {"width": 6, "step_size": 0.3, "steps": 4}
+    one, other = (
+        train(EmpiricalPairs(x, pairs.b), OBJECTIVES[2], rng=np.random.default_rng(0), **settings) for x in (a, pairs.a)
+    )
+    np.testing.assert_allclose(one.theta, other.theta, atol=1e-12)

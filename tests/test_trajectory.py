@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import fields, replace
 
 import numpy as np
@@ -89,3 +90,14 @@ def test_theory_saves_no_weights(path, tmp_path):
 def test_another_ending_is_refused(path, tmp_path):
     with pytest.raises(ValueError, match=r"^`path` must end in \.csv or \.npz; got 'run\.txt'\.$"):
         path.save(tmp_path / "run.txt")
+
+
+def test_a_record_is_appended_to_a_record_and_saved_in_a_folder_that_exists(path, tmp_path):
+    with pytest.raises(TypeError, match=r"^`earlier` must be Trajectory; got 3\.$"):
+        path.after(3)
+    with pytest.raises(TypeError, match=r"^`path` must be str or Path; got 3\.$"):
+        path.save(3)
+    target = tmp_path / "none" / "run.csv"
+    sentence = f"`path` must lie in a folder that exists; got {str(target)!r}."
+    with pytest.raises(FileNotFoundError, match=f"^{re.escape(sentence)}$"):
+        path.save(target)

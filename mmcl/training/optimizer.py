@@ -33,7 +33,7 @@ class Momentum:
     beta: float = 0.9
 
     def __post_init__(self) -> None:
-        _share(self.beta, "`beta` (β)")
+        object.__setattr__(self, "beta", _share(self.beta, "`beta` (β)"))
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        _share(self.beta, "`beta` (β₁)")
-        _share(self.beta_squares, "`beta_squares` (β₂)")
-        checks.positive(self.epsilon, "`epsilon` (ε)")
+        object.__setattr__(self, "beta", _share(self.beta, "`beta` (β₁)"))
+        object.__setattr__(self, "beta_squares", _share(self.beta_squares, "`beta_squares` (β₂)"))
+        object.__setattr__(self, "epsilon", checks.positive(self.epsilon, "`epsilon` (ε)"))
 
 
 Optimizer = GradientDescent | Momentum | Adam
@@ -81,7 +81,8 @@ class Rule:
 
     def __post_init__(self) -> None:
         checks.kind(self.optimizer, (GradientDescent, Momentum, Adam), "`optimizer`")
-        checks.non_negative(self.weight_decay, "`weight_decay` (λ)")
+        decay = checks.non_negative(self.weight_decay, "`weight_decay` (λ)")
+        object.__setattr__(self, "weight_decay", decay)
 
     @property
     def rotates(self) -> bool:
@@ -108,6 +109,8 @@ DESCENT = Rule()
 """Plain descent without decay."""
 
 
-def _share(value: Any, name: str) -> None:
-    if not checks.non_negative(value, name) < 1:
+def _share(value: Any, name: str) -> float:
+    share = checks.non_negative(value, name)
+    if not share < 1:
         raise ValueError(f"{name} must be at least 0 and less than 1; got {value!r}.")
+    return share

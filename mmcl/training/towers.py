@@ -43,6 +43,15 @@ class Towers:
             for x, letter in zip((pairs.a, pairs.b), "ab", strict=True):
                 if not x.any(axis=1).all():
                     raise ValueError(f'`{letter}` must have no row of zeros, which has no direction, with "sample".')
+        if batch_size is not None and batch_size > len(pairs):
+            raise ValueError(f"`batch_size` (n) must be at most the number of pairs, {len(pairs)}; got {batch_size}.")
+        with np.errstate(over="ignore", invalid="ignore"):
+            powers = [float(np.trace(moments)) for moments in (pairs.covariance_a, pairs.covariance_b)]
+        for power, letter in zip(powers, "AB", strict=True):
+            if not 0 < power < np.inf:
+                raise ValueError(
+                    f"`data` must have a positive, finite mean square in modality {letter}; got {power:g}."
+                )
         self.pairs, self.objective = pairs, objective
         self.rule, self.memory = rule, [None, None]
         self.batch_size, self.normalization = batch_size, normalization

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import torch
 
 from mmcl import EmpiricalPairs, InfoNCE, PositiveOnly, train
 from mmcl.training import Adam, GradientDescent, Momentum, gaussian_weights
+from mmcl.training.optimizer import Rule
 from mmcl.worlds import SMALL, UNEQUAL
 
 RNG = np.random.default_rng
@@ -97,3 +100,10 @@ def test_what_does_not_fit_is_refused_in_a_sentence(make, error, sentence):
 
 def test_optimizers_are_values():
     assert replace(Momentum(), beta=0.5) == Momentum(0.5) != Momentum()
+
+
+@pytest.mark.parametrize("number", [np.float32(0.1), Fraction(1, 10), Decimal("0.1")], ids=repr)
+def test_an_optimizer_keeps_the_floats_that_it_checked(number):
+    adam, rule = Adam(number, number, number), Rule(Momentum(number), number)
+    for value in (adam.beta, adam.beta_squares, adam.epsilon, rule.optimizer.beta, rule.weight_decay):
+        assert type(value) is float and value == float(number)

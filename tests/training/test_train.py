@@ -368,7 +368,19 @@ NO_RNG = "`rng` must be a numpy.random.Generator where weights or batches are dr
             {"weights": (np.full((4, 6), np.inf), np.ones((5, 6)))}, ValueError,
             "`weights` (W) must be finite; got inf at position (0, 0).",
         ),
+        (
+            {"weights": (np.zeros((4, 6)), np.ones((5, 6)))}, ValueError,
+            "`weights` (W) must have a largest entry between 1e-100 and 1e100 for modality A, whose outputs are "
+            "normalised; got 0.",
+        ),
+        ({"weights": 5}, TypeError, "`weights` (W) must be a pair of arrays, W_A and W_B; got int."),
+        ({"weights": (np.ones((4, 6)),)}, TypeError, "`weights` (W) must be a pair of arrays, W_A and W_B; got tuple."),
+        ({"progress": "x"}, TypeError, "`progress` must be True or False; got 'x'."),
         ({"start": 3}, TypeError, "`start` must be Trajectory; got 3."),
+        (
+            {"start": replace(_run(), time=np.array([]))}, ValueError,
+            "`start` must hold at least one recorded time; got an empty Trajectory.",
+        ),
         (
             {"start": THEORY}, ValueError,
             "`start` must be a Trajectory from `train`, with final weights; got one from theory.",
