@@ -11,7 +11,9 @@ that is diagonal plus low rank costs no more than the right-hand side.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from functools import cache
+from math import comb, factorial, prod
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +24,7 @@ Solve = Callable[[State], State]
 
 ROWS = 12  # at most; round-off in the extrapolation table grows with more
 SAFETY = 0.9
+LENIENT = 10.0  # the error that the shorter of two polynomials may have inside a step, in units of a step's
 GROWTH = (0.05, 8.0)  # smallest and largest change of the step size at once
 
 
@@ -48,37 +51,45 @@ class System(Protocol):
 def integrate(system: System, start: State, times: Float[Array, " T"], tolerance: float) -> Iterator[State]:
     """The states at `times` (increasing, from 0), one after another.
 
+    Steps are as long as the accuracy allows, whatever the times: those inside a step are read off its polynomial.
+
     Args:
         system: the right-hand side and its linear algebra.
         start: y at time 0.
-        times: where the solution is wanted; every one is stepped on exactly.
+        times: where the solution is wanted; the last one is stepped on exactly, and never beyond.
         tolerance: local error allowed per step, in units of `system.tolerance`.
 
     Raises:
         ArithmeticError: if the start has no finite velocity or the step size underflows, naming the time.
     """
-    now, y, stretch = 0.0, start, _first_stretch(system, start, tolerance)
-    for target in times:
-        while now < target:
-            remaining = target - now
-            with _quiet():
-                constant = system.coasting(y)
-            if constant is not None:
-                y, now = y + remaining * constant, target
-                break
-            # A remainder just above the stretch is split evenly, not into a step and a sliver.
-            size = remaining if remaining <= stretch else min(stretch, remaining / 2)
-            with _quiet():  # too bold a step is refused below
-                new, proposed, accepted = _step(system, y, size, tolerance)
-            if accepted:
-                y, now = new, (target if size == remaining else now + size)
-                # A stretch cut short by an output time says little about the next one.
-                stretch = max(proposed, stretch) if size < stretch else proposed
-            else:
-                stretch = proposed
-                if not now + stretch > now:
-                    raise ArithmeticError(f"The flow could not be followed beyond t = {now:g}: the step size vanished.")
-        yield y
+    now, y, stretch, given = 0.0, start, _first_stretch(system, start, tolerance), 0
+    while given < len(times):
+        if times[given] <= now:
+            given += 1
+            yield y
+            continue
+        with _quiet():
+            constant = system.coasting(y)
+        if constant is not None:
+            yield from (y + (time - now) * constant for time in times[given:])
+            return
+        remaining = times[-1] - now
+        # A remainder just above the stretch is split evenly, not into a step and a sliver.
+        size = remaining if remaining <= stretch else min(stretch, remaining / 2)
+        with _quiet():  # too bold a step is refused below
+            step = _step(system, y, size, tolerance)
+        if not step.accepted:
+            stretch = step.proposed
+            if not now + stretch > now:
+                raise ArithmeticError(f"The flow could not be followed beyond t = {now:g}: the step size vanished.")
+            continue
+        end = times[-1] if size == remaining else now + size
+        for time in times[given : np.searchsorted(times, end)]:
+            given += 1
+            yield _between(system, y, step, (time - now) / size, tolerance)
+        # A stretch cut short by the last time says little about the next one.
+        stretch = max(step.proposed, stretch) if size < stretch else step.proposed
+        now, y = end, step.end
 
 
 def _quiet() -> np.errstate:
@@ -94,17 +105,29 @@ def _first_stretch(system: System, y: State, tolerance: float) -> float:
     return 1e-2 / speed if speed > 0 else 1.0
 
 
-def _step(system: System, y: State, size: float, tolerance: float) -> tuple[State, float, bool]:
-    """One extrapolated step: the new state, the proposed next size, and whether the error was small enough."""
+class Step(NamedTuple):
+    """An extrapolated step."""
+
+    size: float
+    end: State
+    values: Float[Array, "points n"]  # state and slope at the start, then the states along every row of the table
+    rows: int
+    proposed: float  # size of the next step
+    accepted: bool
+
+
+def _step(system: System, y: State, size: float, tolerance: float) -> Step:
+    """One extrapolated step, and whether its error was small enough."""
     allowed = tolerance * system.tolerance(y)
     linearised = system.linearised(y)
     table: list[State] = []
+    values = [y, size * system.velocity(y)]
     work, best = 0, (np.inf, size * GROWTH[0])
     previous = np.inf
     for row in range(1, ROWS + 1):
         work += row + 1  # substeps, and one factorisation
-        entry = _substeps(system, linearised(size / row), y, size / row, row)
-        diagonal = [entry]
+        values += _substeps(system, linearised(size / row), y, size / row, row)
+        diagonal = [values[-1]]
         for column, older in enumerate(table, start=1):
             diagonal.append(diagonal[-1] + (diagonal[-1] - older) / (row / (row - column) - 1))
         table = diagonal
@@ -119,12 +142,52 @@ def _step(system: System, y: State, size: float, tolerance: float) -> tuple[Stat
         if error <= 1:
             # The last row was the cheapest so far: try a size that would need one more.
             bolder = (work + row + 2) / work if rising and row < ROWS else 1.0
-            return table[-1], best[1] * bolder, True
+            return Step(size, table[-1], np.array(values), row, best[1] * bolder, True)
         previous = error
-    return y, min(best[1], size / 2), False
+    return Step(size, y, np.array(values), row, min(best[1], size / 2), False)
 
 
-def _substeps(system: System, solve: Solve, y: State, h: float, count: int) -> State:
+def _substeps(system: System, solve: Solve, y: State, h: float, count: int) -> list[State]:
+    states = []
     for _ in range(count):
         y = y + solve(h * system.velocity(y))
-    return y
+        states.append(y)
+    return states
+
+
+def _between(system: System, start: State, step: Step, place: float, tolerance: float) -> State:
+    """The state at a fraction of an accepted step; where its polynomial is not exact enough, by a step of its own."""
+    points = 2 + step.rows * (step.rows - 1) // 2
+    full = (place - 1) ** np.arange(step.rows + 3) @ _polynomial(step.rows) @ step.values
+    short = (place - 1) ** np.arange(step.rows + 2) @ _polynomial(step.rows - 1) @ step.values[:points]
+    # The difference is the error of the shorter one, well above that of the other; and nothing is built on it.
+    if np.max(np.abs(full - short) / system.tolerance(start)) <= LENIENT * tolerance:
+        return full
+    with _quiet():
+        shorter = _step(system, start, place * step.size, tolerance)
+    return shorter.end if shorter.accepted else next(integrate(system, start, np.array([shorter.size]), tolerance))
+
+
+@cache
+def _polynomial(rows: int) -> Float[Array, "rows+2 points"]:
+    r"""From the states along the table to the coefficients of $y(\theta)$ in powers of $\theta-1$.
+
+    The derivatives at the end of the step are backward differences of the states along a row, extrapolated over the
+    rows to $h\to0$ like the end itself; two more powers make value and slope right at the start. Source: Hairer &
+    Ostermann (1990).
+    """
+    first = [2 + row * (row - 1) // 2 for row in range(rows + 1)]  # place of each row's first state
+    coefficients = np.zeros((rows + 3, 2 + rows * (rows + 1) // 2))
+    for order in range(rows + 1):
+        used = range(max(order, 1), rows + 1)
+        for row in used:
+            weight = prod(row / (row - other) for other in used if other != row) * row**order / factorial(order)
+            for back in range(order + 1):
+                place = first[row] + row - 1 - back if back < row else 0
+                coefficients[order, place] += weight * (-1) ** back * comb(order, back)
+    # The last two powers give the value and the slope at the start, where the variable is -1.
+    powers = np.arange(rows + 3)
+    at_start = np.array([(-1.0) ** powers, powers * (-1.0) ** (powers - 1)])
+    wanted = np.eye(2, coefficients.shape[1])
+    coefficients[-2:] = np.linalg.solve(at_start[:, -2:], wanted - at_start[:, :-2] @ coefficients[:-2])
+    return coefficients

@@ -143,7 +143,7 @@ def test_training_tends_to_the_flow_with_order_one_in_the_step(temperature):
     if isinstance(temperature, LearnedTemperature) and temperature.cap is None:
         assert heat == pytest.approx(1, abs=0.1)
     elif not isinstance(temperature, LearnedTemperature):
-        assert np.max(errors, axis=0)[1] < 1e-11  # round-off of the times
+        assert np.max(errors, axis=0)[1] < 1e-9  # what the integrator may leave
 
 
 SLOPES = [

@@ -141,16 +141,16 @@ def test_two_short_runs_are_one_long_run_bit_for_bit(objective):
 
 @pytest.mark.parametrize("shown", [None, True])
 def test_an_interrupted_run_keeps_its_record_and_goes_on_as_if_nothing_had_happened(monkeypatch, shown):
-    whole, sample, calls = _run(), EmpiricalPairs.sample, []
+    whole, draw, calls = _run(), Towers._batch, []
 
-    def interrupted(self, size, *, rng):
-        batch = sample(self, size, rng=rng)
-        calls.append(size)
+    def interrupted(self, rng):
+        batch = draw(self, rng)
+        calls.append(rng)
         if len(calls) == 7:
             raise KeyboardInterrupt
         return batch
 
-    monkeypatch.setattr(EmpiricalPairs, "sample", interrupted)
+    monkeypatch.setattr(Towers, "_batch", interrupted)
     sentence = (
         r"^Training was interrupted after step 6 \(t = 1\.8\); the record up to there is in `\.trajectory`, "
         r"and training goes on from it as `start`\.$"
@@ -220,3 +220,27 @@ def test_views_and_arrays_that_are_read_only_train_as_their_copies_do():
         train(EmpiricalPairs(x, pairs.b), OBJECTIVES[2], rng=np.random.default_rng(0), **settings) for x in (a, pairs.a)
     )
     np.testing.assert_allclose(one.theta, other.theta, atol=1e-12)
+
+
+@pytest.mark.parametrize("normalization", ["population", "batch", "sample"])
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: type(o).__name__)
+def test_single_precision_gives_the_same_run_to_its_digits(objective, normalization):
+    double, single = (_run(objective, normalization=normalization, dtype=d) for d in ("float64", np.float32))
+    for one, other in zip(single.weights, double.weights, strict=True):
+        assert one.dtype == np.float64
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", int, None, "single precision", [1]])
+def test_only_two_precisions_are_known(dtype):
+    with pytest.raises(ValueError, match=r"^`dtype` must be float64 or float32; got "):
+        _run(dtype=dtype)
+
+
+def test_data_beyond_single_precision_are_refused():
+    pairs = EmpiricalPairs(np.full((4, 2), 1e30), np.ones((4, 2)))
+    sentence = (
+        r"^`data` must have a mean square between 1e-20 and 1e20 in modality A for float32 arithmetic; got 2e\+60\.$"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        train(pairs, PositiveOnly(), width=2, step_size=0.1, steps=1, rng=np.random.default_rng(0), dtype="float32")

@@ -79,7 +79,7 @@ def _descended(
 ) -> Weights:
     run = descend(
         data.train, objective, weights=weights, step_size=step, steps=steps, batch_size=BATCH_SIZE, rng=rng,
-        record_every=steps, progress=False,
+        record_every=steps, progress=False, dtype=np.float32,
     )  # fmt: skip
     assert run.weights is not None  # a trained run has them
     return run.weights

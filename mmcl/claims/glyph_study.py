@@ -86,6 +86,7 @@ def _followed(
             batch_size=BATCH_SIZE,
             rng=rng,
             record_every=int(count),
+            dtype=np.float32,
         )
         assert run.weights is not None  # a trained run has them
         weights = run.weights

@@ -81,4 +81,5 @@ def _trained(tau2: float, step_size: float, descend: Run) -> Trajectory:
             rng=np.random.default_rng(84),
             record_every=steps // 10,
             progress=False,
+            dtype=np.float32,
         )

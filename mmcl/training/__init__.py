@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast, get_args
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mmcl import checks
 from mmcl.coupled_flow import one_encoder
@@ -47,13 +48,14 @@ def train(
     weights: Weights | None = None,
     start: Trajectory | None = None,
     progress: bool | None = None,
+    dtype: DTypeLike = np.float64,
 ) -> Trajectory:
     r"""Train two linear towers $f_A=W_A^\top x_A/N_A$, $f_B=W_B^\top x_B/N_B$ by gradient descent.
 
     .. math:: W\leftarrow W-\eta\,\nabla_WL,\qquad N_A^2=\mathbb E\|W_A^\top x_A\|^2
 
     On `PairedData` a step works on the Gram matrices of the latent-space weights and costs $O(nd^2+d^3)$ whatever the
-    width; on `EmpiricalPairs` it is a step of torch.
+    width; on `EmpiricalPairs` it is one of torch, which never holds the scores of all pairs of a large batch.
 
     Source: the learner of Ren & Li (2023).
 
@@ -76,6 +78,7 @@ def train(
         weights: initial $W_A, W_B$, shapes (d, m); None: independent $\mathcal N(0,1/m)$ entries.
         start: an earlier run to continue, with its weights, its clock and (without `rng`) its random numbers.
         progress: a progress bar: True, False, or None for one on long work at a terminal.
+        dtype: of the arithmetic of a batch, float64 or float32; the weights themselves are kept in float64.
 
     Returns:
         The `Trajectory`, with final weights and the generator's state.
@@ -91,6 +94,7 @@ def train(
     every = max(1, checks.whole(steps, "`steps`") // 200) if record_every is None else record_every
     plan = Plan(step_size, steps, batch_size, every, normalization, rng, start, progress, temperature)
     rule = Rule(optimizer or GradientDescent(), weight_decay)
+    precision = _precision(dtype)
     if rng is None and (batch_size is not None or (weights is None and start is None)):
         raise TypeError("`rng` must be a numpy.random.Generator where weights or batches are drawn; got None.")
     initial = _initial(data, objective, width, weights, start, rng)
@@ -99,10 +103,10 @@ def train(
     if isinstance(data, PairedData):
         from mmcl.training.descent import Descent
 
-        return descend(Descent(data, objective, initial, batch_size, normalization, rule), plan)
+        return descend(Descent(data, objective, initial, batch_size, normalization, rule, precision), plan)
     from mmcl.training.towers import Towers  # torch, only where it is needed
 
-    return descend(Towers(data, cast(Objective, objective), initial, batch_size, normalization, rule), plan)
+    return descend(Towers(data, cast(Objective, objective), initial, batch_size, normalization, rule, precision), plan)
 
 
 def _fits(data: PairedData | EmpiricalPairs, objective: Family, plan: Plan, initial: Weights) -> None:
@@ -118,6 +122,16 @@ def _fits(data: PairedData | EmpiricalPairs, objective: Family, plan: Plan, init
     one_encoder(data, objective)
     if isinstance(objective, NTXent) and not np.array_equal(*initial):
         raise ValueError("`weights` (W) must be the same for both augmentations of NTXent; got two that differ.")
+
+
+def _precision(dtype: DTypeLike) -> type:
+    try:
+        kind = np.dtype(dtype).type
+    except TypeError:
+        kind = None
+    if kind not in (np.float64, np.float32) or dtype is None:
+        raise ValueError(f"`dtype` must be float64 or float32; got {dtype!r}.")
+    return kind
 
 
 def _generator(rng: np.random.Generator | None, start: Trajectory | None) -> np.random.Generator | None:

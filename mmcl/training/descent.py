@@ -40,6 +40,7 @@ class Descent:
         batch_size: int | None,
         normalization: str,
         rule: Rule = DESCENT,
+        dtype: type = np.float64,
     ) -> None:
         self.data, self.objective, self.normalization = data, objective, normalization
         self.split = data.views.a.ambient_dim
@@ -54,7 +55,7 @@ class Descent:
             self.frame, self.state = np.eye(start.shape[1]), start
         self.small = len(self.scales) <= SMALL
         self.norm_at_start = float(np.vdot(self.state, self.state))
-        self.batch = batches(data, objective, batch_size)
+        self.batch = batches(data, objective, batch_size, dtype)
         self.loss = self.slope = np.nan
 
     @property
@@ -116,7 +117,7 @@ def _in_axes(weights: Array, basis: Array | None) -> Array:
 
 
 def batches(
-    data: PairedData, objective: Objective | Family, batch_size: int | None
+    data: PairedData, objective: Objective | Family, batch_size: int | None, dtype: type = np.float64
 ) -> Callable[[np.random.Generator | None], Signs | None]:
     """Where the signs of a step come from: drawn afresh, or (`batch_size` None) all patterns, each once.
 
@@ -124,7 +125,7 @@ def batches(
         ValueError: if the full gradient of this objective cannot be had in this world.
     """
     if batch_size is not None:
-        return lambda rng: data.signs(batch_size, rng=checks.generator(rng))
+        return lambda rng: _as(dtype, data.signs(batch_size, rng=checks.generator(rng)))
     if isinstance(objective, PositiveOnly | Spectral):
         return lambda rng: None
     if not isinstance(data.latents, SignLatents):
@@ -140,8 +141,12 @@ def batches(
             f"`batch_size` (n) may be None, for the full gradient of {type(objective).__name__}, in worlds of at most "
             f"{ENUMERABLE} independent signs (d_A + d_B - r); got {count}."
         )
-    signs = all_signs(data)
+    signs = _as(dtype, all_signs(data))
     return lambda rng: signs
+
+
+def _as(dtype: type, signs: Signs) -> Signs:
+    return Pair(*(eps.astype(dtype, copy=False) for eps in signs))
 
 
 def all_signs(data: PairedData) -> Signs:

@@ -74,7 +74,8 @@ def gradient(
         moments = Pair(*(eps.T @ eps / len(eps) for eps in signs))
         norms = Pair(float(np.vdot(grams.aa, moments.a)), float(np.vdot(grams.bb, moments.b)))
     R = grams.ab / (np.sqrt(norms.a) * np.sqrt(norms.b))
-    return _by_norm(grams, norms, gradient_in_r(objective, R, signs, latents), moments)
+    found = gradient_in_r(objective, R.astype(signs.a.dtype, copy=False), signs, latents)  # as exact as the batch
+    return _by_norm(grams, norms, found, moments)
 
 
 def _population(objective: Objective | Family, grams: Grams, r: int) -> tuple[float, Array]:

@@ -14,13 +14,14 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 from scipy.special import expit, log_softmax
 
-from mmcl.latents import Latents
+from mmcl.latents import Latents, row_log_moment
 from mmcl.latents import Signs as SignLatents
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
 from mmcl.pair import Pair
 
 Signs = Pair[Float[Array, "n d"]]
 SIGNS = SignLatents()
+SPREAD = 600.0  # of scores whose exponentials all fit, in units of the largest
 
 
 @singledispatch
@@ -42,14 +43,17 @@ def gradient_in_r(
 def _(objective: InfoNCE, R: Array, signs: Signs, latents: Latents = SIGNS) -> tuple[float, Array]:
     tau2, (eps_a, eps_b) = objective.inverse_temperature, signs
     log_k = np.log(objective.negatives) if objective.negatives else -np.inf
-    u, v = tau2 * (eps_a @ R), tau2 * (eps_b @ R.T)
+    scores = tau2 * R
+    u, v = eps_a @ scores, eps_b @ scores.T
     positive = np.einsum("nj,nj->n", u, eps_b)
-    (tanh_u, log_cosh_u), (tanh_v, log_cosh_v) = latents.log_moment(u), latents.log_moment(v)
-    x, y = log_k + log_cosh_u.sum(axis=1) - positive, log_k + log_cosh_v.sum(axis=1) - positive
+    (pull_b, psi_u), (pull_a, psi_v) = row_log_moment(latents, u), row_log_moment(latents, v)
+    x, y = log_k + psi_u - positive, log_k + psi_v - positive
     loss = np.mean(np.logaddexp(0, x) + np.logaddexp(0, y))
-    p, q = expit(x)[:, None], expit(y)[:, None]
-    gradient = (p * eps_a).T @ (tanh_u - eps_b) + (tanh_v - eps_a).T @ (q * eps_b)
-    return float(loss), (tau2 / len(eps_a)) * gradient
+    pull_b -= eps_b
+    pull_b *= expit(x)[:, None]
+    pull_a -= eps_a
+    pull_a *= expit(y)[:, None]
+    return float(loss), (tau2 / len(eps_a)) * (eps_a.T @ pull_b + pull_a.T @ eps_b)
 
 
 @gradient_in_r.register
@@ -81,9 +85,19 @@ def gradient_in_scores(objective: object, scores: Float[Array, "n n"]) -> tuple[
 @gradient_in_scores.register
 def _(objective: InBatchInfoNCE, scores: Array) -> tuple[float, Array]:
     tau2, n = objective.inverse_temperature, len(scores)
-    rows, columns = log_softmax(tau2 * scores, axis=1), log_softmax(tau2 * scores, axis=0)
-    loss = -(np.trace(rows) + np.trace(columns)) / n
-    return float(loss), (tau2 / n) * (np.exp(rows) + np.exp(columns) - 2 * np.eye(n))
+    scaled = tau2 * scores
+    if np.ptp(scaled) < SPREAD:  # one exponential serves both directions
+        top = scaled.max()
+        e = np.exp(scaled - top)
+        rows, columns = e.sum(axis=1), e.sum(axis=0)
+        loss = np.mean(np.log(rows) + np.log(columns)) + 2 * (top - np.trace(scaled) / n)
+        pull = e * (1 / rows[:, None] + 1 / columns)
+    else:
+        along, down = log_softmax(scaled, axis=1), log_softmax(scaled, axis=0)
+        loss = -(np.trace(along) + np.trace(down)) / n
+        pull = np.exp(along) + np.exp(down)
+    pull.flat[:: n + 1] -= 2
+    return float(loss), (tau2 / n) * pull
 
 
 @gradient_in_scores.register

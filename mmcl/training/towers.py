@@ -1,9 +1,9 @@
-r"""Training on real pairs: two linear towers of finite width, by (stochastic) gradient descent with autograd.
+r"""Training on real pairs: two linear towers of finite width, by (stochastic) gradient descent.
 
 .. math:: f_A = W_A^\top x_A/N_A,\qquad f_B = W_B^\top x_B/N_B
 
-The gradient is autograd's, of the definition in `mmcl.losses`, through the normaliser: what the theory derives by hand
-is nowhere used here.
+The gradient in the features is written out, and carried through the normaliser by hand; that of exact negatives, where
+every training row is one, is autograd's of the definition in `mmcl.losses`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from torch import Tensor
 from mmcl import checks
 from mmcl.empirical import EmpiricalPairs
 from mmcl.losses import log_expectation_over_rows, loss
-from mmcl.objectives import InfoNCE, Objective
+from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective
 from mmcl.pair import Pair
 from mmcl.spectra import spectrum
+from mmcl.training.in_batch import Slopes, in_batch
 from mmcl.training.initial import Weights
 from mmcl.training.optimizer import DESCENT, Rule
 
@@ -27,7 +28,8 @@ from mmcl.training.optimizer import DESCENT, Rule
 class Towers:
     """One run of two linear towers: what `mmcl.training.loop` steps and records.
 
-    Moments of the training set are formed once; a step multiplies them with the weights, never with the samples.
+    Moments of the training set are formed once; a step multiplies them with the weights, never with the samples. The
+    weights are kept in double precision, whatever the arithmetic of a batch.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Towers:
         batch_size: int | None,
         normalization: str = "population",
         rule: Rule = DESCENT,
+        dtype: type = np.float64,
     ) -> None:
         if normalization == "sample":
             for x, letter in zip((pairs.a, pairs.b), "ab", strict=True):
@@ -52,11 +55,17 @@ class Towers:
                 raise ValueError(
                     f"`data` must have a positive, finite mean square in modality {letter}; got {power:g}."
                 )
+            if dtype == np.float32 and not 1e-20 < power < 1e20:
+                raise ValueError(
+                    f"`data` must have a mean square between 1e-20 and 1e20 in modality {letter} for float32 "
+                    f"arithmetic; got {power:g}."
+                )
         self.pairs, self.objective = pairs, objective
         self.rule, self.memory = rule, [None, None]
         self.batch_size, self.normalization = batch_size, normalization
-        self.population = Pair(*(torch.from_numpy(_own(x)) for x in (pairs.a, pairs.b)))
-        self.covariances = Pair(torch.from_numpy(pairs.covariance_a), torch.from_numpy(pairs.covariance_b))
+        self.dtype = torch.float32 if dtype == np.float32 else torch.float64
+        self.population = Pair(*(torch.from_numpy(_own(x)).to(self.dtype) for x in (pairs.a, pairs.b)))
+        self.covariances = Pair(*(torch.from_numpy(x).to(self.dtype) for x in (pairs.covariance_a, pairs.covariance_b)))
         self.state = Pair(*(torch.from_numpy(w.copy()) for w in weights))
         self.norm_at_start = self._norm()
         self.small = False  # every product has as many rows as the data have coordinates
@@ -77,22 +86,59 @@ class Towers:
 
     def step(self, size: float, rng: np.random.Generator | None) -> None:
         """One step of descent; afterwards `loss` is the value that the batch had before it."""
-        leaves = Pair(*(w.clone().requires_grad_() for w in self.state))
-        scale = torch.ones((), dtype=leaves.a.dtype, requires_grad=True)  # the loss is a function of τ² times scores
-        value = self._loss(leaves, self._batch(rng), scale)
-        *gradients, slope = torch.autograd.grad(value, (*leaves, scale))
+        by = self._automatic if isinstance(self.objective, InfoNCE) else self._by_hand
+        value, gradients, slope = by(Pair(*(w.to(self.dtype) for w in self.state)), self._batch(rng))
         # One assignment, so that an interrupt finds either the old weights or the new ones.
-        moves = [self.rule.direction(g, memory) for g, memory in zip(gradients, self.memory, strict=True)]
+        moves = [self.rule.direction(g.double(), memory) for g, memory in zip(gradients, self.memory, strict=True)]
         self.memory = [memory for _, memory in moves]
         keep = 1 - size * self.rule.weight_decay
         self.state = Pair(*(keep * w - size * move for w, (move, _) in zip(self.state, moves, strict=True)))
-        self.loss, self.slope = float(value.detach()), float(slope)
+        self.loss, self.slope = value, slope
+
+    def _by_hand(self, weights: Pair[Tensor], batch: Pair[Tensor]) -> Slopes:
+        r"""The chain rule through each modality's normaliser, which depends on the weights as well."""
+        outputs = [self._output(*one) for one in zip(weights, batch, self.covariances, strict=True)]
+        value, pulls, slope = self._pulls(Pair(*(f for f, _, _ in outputs)))
+        gradients = []
+        for x, (f, N, through), pull in zip(batch, outputs, pulls, strict=True):
+            if through is None:
+                gradients.append(x.T @ ((pull - (pull * f).sum(dim=1, keepdim=True) * f) / N))
+            else:  # ∂L/∂N² = -⟨∂L/∂f, f⟩ / 2N²
+                gradients.append(x.T @ (pull / N) - (pull * f).sum() / N**2 * through)
+        return value, Pair(*gradients), slope
+
+    def _output(self, w: Tensor, x: Tensor, moments: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        r"""The normalised outputs, their normaliser N, and $\frac12\partial N^2/\partial W$; None by sample."""
+        raw = x @ w
+        if self.normalization == "sample":
+            N = raw.norm(dim=1, keepdim=True)
+            return raw / N, N, None
+        through = x.T @ (raw / len(raw)) if self.normalization == "batch" else moments @ w
+        N = (w * through).sum().sqrt()
+        return raw / N, N, through
+
+    def _pulls(self, features: Pair[Tensor]) -> Slopes:
+        """The loss of a batch, its gradient in the features, and its slope in log τ²."""
+        if isinstance(self.objective, InBatchInfoNCE):
+            return in_batch(features, self.objective.inverse_temperature)
+        (f_a, f_b), n = features, len(features.a)
+        value = -2 * float((f_a * f_b).sum()) / n
+        return value, Pair(f_b * (-2 / n), f_a * (-2 / n)), value
+
+    def _automatic(self, weights: Pair[Tensor], batch: Pair[Tensor]) -> Slopes:
+        """Autograd of the definition."""
+        leaves = Pair(*(w.clone().requires_grad_() for w in weights))
+        scale = torch.ones((), dtype=self.dtype, requires_grad=True)  # the loss is a function of τ² times scores
+        value = self._loss(leaves, batch, scale)
+        *gradients, slope = torch.autograd.grad(value, (*leaves, scale))
+        return float(value.detach()), Pair(*gradients), float(slope)
 
     def row(self) -> dict[str, object]:
         """What a `Trajectory` records of the present state; NaN where only a known world has an answer."""
         if self.normalization == "sample":
             with torch.no_grad():
-                found = spectrum(*(f.numpy() for f in self._features(self.state, self.population)))
+                weights = Pair(*(w.to(self.dtype) for w in self.state))
+                found = spectrum(*(f.double().numpy() for f in self._features(weights, self.population)))
         else:
             found = spectrum(*self.weights, data=self.pairs)
         return {
@@ -107,12 +153,10 @@ class Towers:
     def _batch(self, rng: np.random.Generator | None) -> Pair[Tensor]:
         if self.batch_size is None:
             return self.population
-        batch = self.pairs.sample(self.batch_size, rng=checks.generator(rng))
-        return Pair(torch.from_numpy(batch.a), torch.from_numpy(batch.b))
+        rows = checks.generator(rng).choice(len(self.pairs), size=self.batch_size, replace=False)
+        return Pair(*(x[torch.from_numpy(rows)] for x in self.population))
 
     def _loss(self, weights: Pair[Tensor], batch: Pair[Tensor], scale: Tensor) -> Float[Tensor, ""]:
-        if not isinstance(self.objective, InfoNCE):
-            return loss(self.objective, _scaled(self._features(weights, batch), scale))
         # Every training row is a negative, under the same weights and the same normaliser as the batch.
         everything = _scaled(self._features(weights, self.population, like=batch), scale)
         features = everything if batch is self.population else _scaled(self._features(weights, batch), scale)

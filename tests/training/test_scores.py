@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax
 
 from mmcl import InBatchInfoNCE, InfoNCE, PositiveOnly
-from mmcl.latents import tanh_log_cosh
+from mmcl.latents import GaussianLatents, SparseLatents, UniformLatents, row_log_moment, tanh_log_cosh
+from mmcl.latents import Signs as SignLatents
 from mmcl.losses import log_expectation_over_rows, log_expectation_over_signs, loss
 from mmcl.pair import Pair
 from mmcl.training.descent import Descent, all_signs
@@ -124,3 +126,40 @@ def test_a_loss_without_a_gradient_is_refused_in_a_sentence():
     )
     with pytest.raises(TypeError, match=f"^{re.escape(sentence)}$"):
         gradient_in_scores(InfoNCE(3.0), np.eye(2))
+
+
+@pytest.mark.parametrize(
+    "law", [SignLatents(), GaussianLatents(), UniformLatents(), SparseLatents(0.3)], ids=lambda x: type(x).__name__
+)
+def test_the_log_moment_of_a_row_is_the_sum_of_its_entries(law):
+    x = 3 * np.random.default_rng(0).standard_normal((5, 350))
+    x[0] = 0
+    x[1] *= 1e3
+    slope, total = row_log_moment(law, x)
+    one_by_one, values = law.log_moment(x)
+    np.testing.assert_allclose(slope, one_by_one, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(total, values.sum(axis=1), rtol=1e-13, atol=1e-12)
+
+
+def test_scores_too_far_apart_for_one_exponential_have_two():
+    near = np.random.default_rng(0).standard_normal((6, 6))
+    far = near.copy()
+    far[2] += 300.0  # beside this row the others underflow in units of the largest score
+    far[:, 4] -= 900.0
+    loss, pull = gradient_in_scores(InBatchInfoNCE(1.0), far)
+    rows, columns = (log_softmax(far, axis=axis) for axis in (1, 0))
+    assert loss == pytest.approx(-(np.trace(rows) + np.trace(columns)) / 6, rel=1e-13)
+    np.testing.assert_allclose(6 * pull, np.exp(rows) + np.exp(columns) - 2 * np.eye(6), atol=1e-14)
+    assert gradient_in_scores(InBatchInfoNCE(1.0), near + 5e4)[0] == pytest.approx(
+        gradient_in_scores(InBatchInfoNCE(1.0), near)[0], abs=1e-10
+    )
+
+
+@pytest.mark.parametrize(("objective", "normalization"), CASES, ids=str)
+def test_single_precision_gives_the_same_gradient_to_its_digits(objective, normalization):
+    weights = gaussian_weights((4, 5), 6, rng=np.random.default_rng(0))
+    double, single = (Descent(WORLD, objective, weights, 16, normalization, dtype=d) for d in (np.float64, np.float32))
+    for run in (double, single):
+        run.step(0.5, np.random.default_rng(1))
+    assert single.state.dtype == np.float64
+    np.testing.assert_allclose(single.state, double.state, rtol=1e-5, atol=1e-6)

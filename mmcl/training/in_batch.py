@@ -1,0 +1,100 @@
+r"""CLIP's loss on a batch of features, with its gradient by hand: the matrix of all scores is never held.
+
+.. math:: L=-\frac1n\sum_i\log\frac{e^{S_{ii}}}{\sum_je^{S_{ij}}}-\frac1n\sum_j\log\frac{e^{S_{jj}}}{\sum_ie^{S_{ij}}},
+          \qquad S=\tau^2f_Af_B^\top
+
+One pass over blocks of rows sums the exponentials along rows and columns at once. A second forms the scores again, and
+multiplies their softmaxes with the features. One exponential serves both directions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmcl.pair import Pair
+
+BLOCK = 2**20  # scores at once: a few megabytes, near the caches, yet a matrix product worth its name
+Features = Pair[Float[Tensor, "n m"]]
+Blocks = Iterable[tuple[slice, Float[Tensor, "rows n"]]]
+Slopes = tuple[float, Features, float]  # loss, gradients, slope in log τ²
+
+
+def in_batch(features: Features, inverse_temperature: float, *, block: int = BLOCK) -> Slopes:
+    r"""The loss, its gradient in $f_A$ and $f_B$, and its slope in $\log\tau^2$.
+
+    .. math:: \frac{\partial L}{\partial f_A}=\frac{\tau^2}n(P_{\to}+P_{\downarrow}-2I)f_B,\qquad
+              \frac{\partial L}{\partial f_B}=\frac{\tau^2}n(P_{\to}+P_{\downarrow}-2I)^\top f_A,
+
+    with the softmax of S along its rows and along its columns. Memory: one block of scores, beside the features.
+
+    Source: Radford et al. (2021) for the loss; the gradient is ours.
+
+    Args:
+        features: $f_A,f_B$, normalised, one row per pair.
+        inverse_temperature: τ².
+        block: how many scores are held at once; at least a row of them is.
+    """
+    (f_a, f_b), scale = features, inverse_temperature / len(features.a)
+    found = _shared(features, inverse_temperature, block) or _apart(features, inverse_temperature, block)
+    rows, columns, weights = found
+    loss = (rows + columns).mean() - 2 * scale * (f_a * f_b).sum()
+    pull_a, pull_b = torch.empty_like(f_a), -2 * f_a
+    for part, weight in weights:
+        pull_a[part] = weight @ f_b - 2 * f_b[part]
+        pull_b += weight.T @ f_a[part]
+    gradient = Pair(pull_a * scale, pull_b * scale)
+    return float(loss), gradient, float((gradient.a * f_a).sum())  # the loss is a function of τ² f_A
+
+
+def _blocks(features: Features, tau2: float, block: int) -> Iterator[tuple[slice, Tensor]]:
+    """The scores, some rows at a time."""
+    (f_a, f_b), size = features, max(1, block // len(features.a))
+    for first in range(0, len(f_a), size):
+        part = slice(first, first + size)
+        yield part, (tau2 * f_a[part]) @ f_b.T
+
+
+def _shared(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor, Blocks] | None:
+    r"""$\log\sum_je^{S_{ij}}$, $\log\sum_ie^{S_{ij}}$, and both softmaxes added, from one exponential.
+
+    $e^{S_{ij}-\max_jS_{ij}}$ serves the columns too, unless a column lies so far below a row that it underflows: None.
+    """
+    n, held, shift = len(features.a), [], torch.tensor(-math.inf)
+    tops, totals = [], []
+    column = torch.zeros_like(features.b[:, 0])
+    for part, scores in _blocks(features, tau2, block):
+        top = scores.amax(dim=1)
+        e = scores.sub_(top[:, None]).exp_()
+        higher = torch.maximum(shift, top.max())
+        column.mul_((shift - higher).exp()).addmv_(e.T, (top - higher).exp())
+        shift = higher
+        tops.append(top)
+        totals.append(e.sum(dim=1))
+        if n * n <= block:  # a matrix of one block is kept
+            held.append((part, e))
+    top, total = torch.cat(tops), torch.cat(totals)
+    rows, columns = top + total.log(), shift + column.log()
+    if not float(rows.max() - columns.min()) < -0.7 * math.log(torch.finfo(column.dtype).tiny):
+        return None
+
+    def weights() -> Iterator[tuple[slice, Tensor]]:
+        for part, e in held or ((p, s.sub_(top[p, None]).exp_()) for p, s in _blocks(features, tau2, block)):
+            yield part, e.mul_(torch.addr(1 / total[part, None], (top[part] - shift).exp(), 1 / column))
+
+    return rows, columns, weights()
+
+
+def _apart(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor, Blocks]:
+    """The same with an exponential of its own for each direction, at any spread of the scores."""
+    rows, columns = [], torch.full_like(features.b[:, 0], -math.inf)
+    for _, scores in _blocks(features, tau2, block):
+        rows.append(scores.logsumexp(dim=1))
+        columns = torch.logaddexp(columns, scores.logsumexp(dim=0))
+    along = torch.cat(rows)
+    both = ((p, (s - along[p, None]).exp() + (s - columns).exp()) for p, s in _blocks(features, tau2, block))
+    return along, columns, both

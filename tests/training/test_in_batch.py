@@ -1,0 +1,80 @@
+"""CLIP's loss in blocks, against autograd of its definition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmcl import InBatchInfoNCE
+from mmcl.losses import loss
+from mmcl.pair import Pair
+from mmcl.training import in_batch as module
+from mmcl.training.in_batch import in_batch
+
+
+def _features(n: int, m: int = 16, seed: int = 0) -> Pair[torch.Tensor]:
+    drawn = torch.randn(2, n, m, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return Pair(*F.normalize(drawn, dim=2))
+
+
+def _by_definition(features: Pair[torch.Tensor], tau2: float):
+    leaves = Pair(*(f.clone().requires_grad_() for f in features))
+    heat = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    value = loss(InBatchInfoNCE(tau2), Pair(heat.exp() * leaves.a, leaves.b))
+    *gradient, slope = torch.autograd.grad(value, (*leaves, heat))
+    return float(value.detach()), Pair(*gradient), float(slope)
+
+
+def _apart(found, expected) -> float:
+    return float(torch.linalg.norm(found.double() - expected) / torch.linalg.norm(expected))
+
+
+@pytest.mark.parametrize("block", [1, 4000, 2**20], ids=["a row", "some rows", "all"])
+@pytest.mark.parametrize("tau2", [0.1, 1.0, 14.3, 100.0])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "single"])
+def test_the_loss_and_its_gradients_are_those_of_the_definition(dtype, tau2, block):
+    features = _features(301)
+    value, gradient, slope = _by_definition(features, tau2)
+    found = in_batch(Pair(*(f.to(dtype) for f in features)), tau2, block=block)
+    allowed = 1e-12 if dtype == torch.float64 else 1e-6
+    assert found[0] == pytest.approx(value, rel=allowed)
+    assert found[2] == pytest.approx(slope, rel=allowed, abs=allowed)
+    for one, other in zip(found[1], gradient, strict=True):
+        assert one.dtype == dtype
+        assert _apart(one, other) < allowed
+
+
+@pytest.mark.parametrize("block", [500, 2**20])
+def test_scores_too_far_apart_for_one_exponential_have_two(block):
+    features = _features(60)
+    features.b[3] *= 50  # this column's scores overflow the others' unit
+    features.a[7] *= 1e-3
+    tau2 = 100.0
+    single = Pair(*(f.float() for f in features))
+    assert module._shared(single, tau2, block) is None
+    value, gradient, _ = _by_definition(Pair(*(f.double() for f in single)), tau2)
+    found = in_batch(single, tau2, block=block)
+    assert found[0] == pytest.approx(value, rel=1e-5)
+    assert all(_apart(one, other) < 1e-4 for one, other in zip(found[1], gradient, strict=True))
+    double = in_batch(features, tau2, block=block)
+    value, gradient, _ = _by_definition(features, tau2)
+    assert double[0] == pytest.approx(value, rel=1e-12)
+    assert all(_apart(one, other) < 1e-11 for one, other in zip(double[1], gradient, strict=True))
+
+
+def test_one_pair_has_no_negative_and_no_gradient():
+    value, gradient, slope = in_batch(_features(1), 4.0)
+    assert value == pytest.approx(0, abs=1e-15)
+    assert slope == pytest.approx(0, abs=1e-15)
+    assert all(g.abs().max() < 1e-15 for g in gradient)
+
+
+def test_swapping_the_modalities_swaps_the_gradients():
+    features = _features(40)
+    value, (a, b), slope = in_batch(features, 3.0, block=200)
+    mirrored, (b_too, a_too), slope_too = in_batch(Pair(features.b, features.a), 3.0, block=200)
+    assert mirrored == pytest.approx(value, rel=1e-14)
+    assert slope_too == pytest.approx(slope, rel=1e-12)
+    torch.testing.assert_close(a, a_too, rtol=1e-12, atol=1e-16)
+    torch.testing.assert_close(b, b_too, rtol=1e-12, atol=1e-16)
