@@ -29,7 +29,7 @@ book: $(MEASURED) ## execute every chapter and leave the site in _build/html
 
 test: $(READY) ## run the tests, among them a strict build of the book
 	-@$(BIN)/python -m mmcl verify --brief
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(READY) ## check style and types
 	@$(BIN)/ruff check .
