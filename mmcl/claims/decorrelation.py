@@ -87,6 +87,7 @@ def reconstruction(flow: Run = reconstruction_flow, descend: Run = train_method)
         ]
         method = f"masked reconstruction, s = {s:g}"
         curves |= drawn(method, due) | dots(method, fine)
+        curves[f"{method} end"] = np.array([signal / N2, 2.0, np.nan, s**2 * noise / N2])
         curves |= {f"{method} summary": summary(fine), f"{method} predicted": summary(due)}
     return Evidence(tuple(checks), curves)
 

@@ -102,7 +102,7 @@ def keeps(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence:
                 reason=late,
             ),
         ]
-        curves |= _drawn(name, path)
+        curves |= _drawn(name, path) | {f"{name} end": np.array(end)}
     for name, method in LEARNED.items():
         due = flow(CANONICAL, method, TIMES)
         coarse, fine = (_trained(descend, method, step) for step in STEPS[type(method)])
@@ -112,7 +112,12 @@ def keeps(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence:
         curves |= dots(name, fine) | {f"{name} summary": summary(fine), f"{name} predicted": summary(due)}
     curves |= _over_rates(flow)
     peak = curves["SimSiam kappa"].max()
-    checks.append(at_least("SimSiam: largest κ on the way", 3.0, peak, reason="how far up counts as raised is chosen"))
+    checks += [
+        at_least("SimSiam: largest κ on the way", 3.0, peak, reason="how far up counts as raised is chosen"),
+        at_most(
+            "BYOL: largest κ on the way", peak, curves["BYOL kappa"].max(), reason="SimSiam's, whose target is not late"
+        ),
+    ]
     return Evidence(tuple(checks), curves)
 
 
@@ -176,6 +181,7 @@ def stopped(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence
     )
     names = {"SimSiam, no predictor": path, "SimSiam, gradient not stopped": open_path}
     curves = {"time": TIMES} | {k: v for name, found in names.items() for k, v in _drawn(name, found).items()}
+    curves["SimSiam, no predictor end"] = np.array([1.0, terminal, np.nan, 0.0])
     runs = {"SimSiam, no predictor": (bare, _trained(descend, bare, STEPS[SimSiam][1]))}
     runs["SimSiam, gradient not stopped"] = (free, fine)
     for name, (method, run) in runs.items():
