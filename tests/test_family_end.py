@@ -23,7 +23,11 @@ def _along_equal_shares(objective: Sigmoid, x: np.ndarray, r: int) -> np.ndarray
 def test_the_sigmoids_optimum_is_the_lowest_point_of_the_loss(objective):
     x = np.linspace(0, 1, 2001)
     lowest = x[_along_equal_shares(objective, x, 4).argmin()]
-    assert sigmoid_optimum(objective, 4) == pytest.approx(lowest, abs=1e-3)
+    optimum, h = sigmoid_optimum(objective, 4), 1e-4
+    assert optimum == pytest.approx(lowest, abs=1e-3)
+    before, after = _along_equal_shares(objective, np.array([optimum - h, optimum + h]), 4)
+    slope = (after - before) / (2 * h)
+    assert slope == pytest.approx(0.0, abs=1e-6) if optimum < 1 else slope < 0
 
 
 @pytest.mark.parametrize("weight", [0.3, 1.5, 4.0])
@@ -40,6 +44,8 @@ def test_the_end_of_uniformity_is_the_lowest_point_of_the_loss(weight):
     end = end_of(world, objective)
     assert end.noise_share == pytest.approx(kept, abs=1e-3)
     assert end.alignment == pytest.approx(1 - kept, abs=1e-3)
+    if end.noise_share:
+        assert (value(end.noise_share + 1e-4) - value(end.noise_share - 1e-4)) / 2e-4 == pytest.approx(0.0, abs=1e-6)
     assert (end.noise_share > 0) == (weight > critical_weight(r, 1.5))
 
 
