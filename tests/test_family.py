@@ -93,6 +93,14 @@ ALIKE = "`data` must have two modalities of the same scales and axes for NTXent,
             "`batch_size` (n) must be given for Sigmoid, whose negatives are drawn; got None.",
         ),
         (
+            lambda: _descend(SMALL, Sigmoid(3.0), batch_size=1),
+            "`batch_size` (n) must be a whole number of at least 2; got 1.",
+        ),
+        (
+            lambda: _descend(SMALL, AlignmentUniformity(), batch_size=1),
+            "`batch_size` (n) must be a whole number of at least 2; got 1.",
+        ),
+        (
             lambda: _descend(SMALL, AlignmentUniformity(), normalization="sample"),
             "`normalization` must be \"population\" for AlignmentUniformity; got 'sample'.",
         ),

@@ -56,8 +56,8 @@ def batch_drift(data: PairedData, objective: Sigmoid, step_size: float, batch_si
 
     While R is small every pair of the batch pulls alike, and the gradient in R is
     $\tau^2K\,\mathrm{sigmoid}(b)$ times a mean of $\varepsilon_{A,i}\varepsilon_{B,j}^\top$ over pairs $i\ne j$. Its
-    expectation is zero; an entry has the variance $g^2=(\tau^2K\,\mathrm{sigmoid}(b))^2/n(n-1)$. Such steps lengthen
-    every image, $\frac{d}{dt}a_j=\eta g^2\sigma_j^4/N^2$: the strong ones most.
+    expectation is zero; an entry has the variance $v=(\tau^2K\,\mathrm{sigmoid}(b))^2/n(n-1)$. Such steps lengthen
+    every image, $\frac{d}{dt}a_j=\eta v\sigma_j^4/N^2$: the strong ones most.
 
     Args:
         data: the world.
@@ -69,8 +69,8 @@ def batch_drift(data: PairedData, objective: Sigmoid, step_size: float, batch_si
     view, n = data.views.a, batch_size
     s, x = view.signal**2, view.noise**2
     N2, noise = s.sum() + x.sum(), x.sum()
-    g2 = (objective.inverse_temperature * objective.negatives * expit(objective.bias)) ** 2 / (n * (n - 1))
-    longer = step_size * g2 * time / N2
+    v = (objective.inverse_temperature * objective.negatives * expit(objective.bias)) ** 2 / (n * (n - 1))
+    longer = step_size * v * time / N2
     return float(longer * (noise * np.sum(s**2) - s.sum() * np.sum(x**2)) / N2**2)
 
 

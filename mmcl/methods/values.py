@@ -73,7 +73,7 @@ class DirectPred:
     .. math:: F=U\,\mathrm{diag}(s)\,U^\top,\qquad Q=U\,\mathrm{diag}(\sqrt{s_j}+\epsilon\max_is_i)\,U^\top
 
     F is the mean of the two towers' $\mathbb E ff^\top$, as a moving average; the loss is BYOL's, with the towers as
-    their own targets.
+    their own targets where the paper keeps BYOL's average of them.
 
     Source: Tian et al. (2021), equations 18 for the eigenvalues and 19 for the average. Their code,
     facebookresearch/luckmatters, ssl/real-dataset/byol_trainer.py, `compute_w_corr`, divides s by its largest first
