@@ -52,7 +52,7 @@ class Setting(NamedTuple):
 #: The decoupled clock is fast. The forces of the other two vanish before the noise is gone; the claim `at-rest` says
 #: which steps and batches rest there.
 CAREFUL = {
-    "DCL": Setting(1 / 8, until=100.0),
+    "DCL": Setting(1 / 16, until=50.0),
     "spectral, μ = 16": Setting(1 / 32, until=20.0),
     "sigmoid, b = 5": Setting(1 / 8, 512, 20.0),
 }
