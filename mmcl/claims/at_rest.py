@@ -23,7 +23,7 @@ LONG, EARLY = Spectral(16.0), Sigmoid(10.0, 5.0, 15.0)
 STEP, ANCHORS, HORIZON = 1 / 2, 256, 400.0  # as for every other loss of the family
 FINE, REST = 1 / 32, 20.0  # a step far below the spectral loss's limit, and when its flow rests
 DRIFTS = ((1 / 32, 64), (1 / 16, 64), (1 / 32, 128))  # steps and batches whose drift is measured
-BRIEF, RUNS = 1.0, 32  # before forces answer the drift; how many runs are averaged
+BRIEF, RUNS = 0.5, 64  # before forces answer the drift; how many runs are averaged
 
 
 def curvature(data: PairedData, objective: Spectral, weights: Weights) -> float:
@@ -122,8 +122,8 @@ def _drift(descend: Run, step: float, n: int) -> Check:
         f"b = 5: noise share that batches remove by t = {BRIEF:g}, η = 1/{1 / step:g}, n = {n}",
         due,
         float(np.mean(lost)),
-        3 * error + 0.02 * due,
-        f"three standard errors of {RUNS} runs, and 2% for the forces, which begin to answer",
+        4 * error + 0.05 * due,
+        f"four standard errors of {RUNS} runs, whose scatter is skewed, and 5% for forces, which begin to answer",
     )
 
 
