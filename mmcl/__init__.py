@@ -25,15 +25,31 @@ _HOME = {
     "spectrum": "mmcl.spectra",
     "terminal_condition_number": "mmcl.closed_form",
     "relaxation_rates": "mmcl.relaxation",
+    "Decoupled": "mmcl.family",
+    "Spectral": "mmcl.family",
+    "Sigmoid": "mmcl.family",
+    "AlignmentUniformity": "mmcl.family",
+    "NTXent": "mmcl.family",
+    "SimSiam": "mmcl.methods",
+    "BYOL": "mmcl.methods",
+    "DirectPred": "mmcl.methods",
+    "MaskedReconstruction": "mmcl.methods",
+    "VICReg": "mmcl.methods",
+    "BarlowTwins": "mmcl.methods",
+    "train_method": "mmcl.methods",
 }
+_MODULES = ("family", "methods", "sweeps")
 
-__all__ = [*_HOME, "__version__"]
+__all__ = [*_HOME, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
+    from mmcl import family, methods, sweeps
     from mmcl.closed_form import terminal_condition_number
     from mmcl.data import PairedData
     from mmcl.empirical import EmpiricalPairs
+    from mmcl.family import AlignmentUniformity, Decoupled, NTXent, Sigmoid, Spectral
     from mmcl.flow import gradient_flow
+    from mmcl.methods import BYOL, BarlowTwins, DirectPred, MaskedReconstruction, SimSiam, VICReg, train_method
     from mmcl.metrics import condition_number, effective_rank
     from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
     from mmcl.relaxation import relaxation_rates
@@ -47,6 +63,8 @@ def __getattr__(name: str) -> object:
         value = getattr(import_module(_HOME[name]), name)
         globals()[name] = value
         return value
+    if name in _MODULES:
+        return import_module(f"mmcl.{name}")  # which binds it here
     raise AttributeError(f"module 'mmcl' has no attribute {name!r}")
 
 

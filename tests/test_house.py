@@ -142,6 +142,13 @@ def _fresh(code: str) -> str:
     return done.stdout.strip()
 
 
+def test_modules_are_reached_from_the_package_and_hold_the_public_names():
+    code = (
+        "import mmcl; assert mmcl.methods.train_method is mmcl.train_method and mmcl.family.Spectral is mmcl.Spectral"
+    )
+    assert _fresh(f"{code}; print(mmcl.sweeps.Study.__name__)") == "Study"
+
+
 def test_importing_the_package_takes_under_half_a_second_and_loads_neither_torch_nor_sympy():
     seconds, loaded = _fresh(
         "import sys, time; begun = time.process_time(); import mmcl; print(time.process_time() - begun,"
@@ -158,6 +165,7 @@ def test_importing_the_package_takes_under_half_a_second_and_loads_neither_torch
         "mmcl.condition_number(numpy.eye(2)), mmcl.spectrum(numpy.eye(3), numpy.eye(3))",
         "mmcl.EmpiricalPairs(numpy.eye(3), numpy.eye(3)).standardized()",
         "mmcl.terminal_condition_number(mmcl.PairedData(signal_a=(2, 1)))",
+        "mmcl.family.NTXent(4.0), mmcl.Sigmoid(10.0), mmcl.SimSiam(), mmcl.methods.VICReg(), mmcl.train_method",
     ],
 )
 def test_what_needs_neither_torch_nor_sympy_loads_neither(use):

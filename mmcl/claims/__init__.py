@@ -19,6 +19,7 @@ from mmcl.claims import (  # isort: skip
     learned,  # noqa: F401
     glyph_temperature,  # noqa: F401
     family,  # noqa: F401
+    at_rest,  # noqa: F401
     predictors,  # noqa: F401
     decorrelation,  # noqa: F401
     collapse,  # noqa: F401

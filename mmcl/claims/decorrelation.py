@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray as Array
 
 from mmcl.claims.claim import Check, Evidence, Run, at_most, claim, close, zero
-from mmcl.claims.summary import summary
+from mmcl.claims.summary import dots, drawn, summary
 from mmcl.data import PairedData
 from mmcl.methods import BarlowTwins, MaskedReconstruction, VICReg, train_method
 from mmcl.methods.ends import barlow_end, vicreg_end
@@ -85,12 +85,9 @@ def reconstruction(flow: Run = reconstruction_flow, descend: Run = train_method)
                 )
             ),
         ]
-        for name, path in ((f"{s:g}", due), (f"{s:g} run", fine)):
-            curves |= {
-                f"{name} time": path.time, f"{name} kappa": path.condition_number, f"{name} alignment": path.alignment,
-                f"{name} noise": path.noise_share[:, 0],
-            }  # fmt: skip
         method = f"masked reconstruction, s = {s:g}"
+        curves |= drawn(method, due) | dots(method, fine)
+        curves[f"{method} end"] = np.array([signal / N2, 2.0, np.nan, s**2 * noise / N2])
         curves |= {f"{method} summary": summary(fine), f"{method} predicted": summary(due)}
     return Evidence(tuple(checks), curves)
 
@@ -142,10 +139,7 @@ def _beside_optimum(descend: Run, settings: Mapping[str, Setting]) -> Evidence:
             close(f"{name}: effective rank", end.effective_rank, rank, rel=1e-2, reason=SETTLED),
             at_most(f"{name}: κ", 1.05, run.condition_number[-1], reason="what counts as balanced is chosen"),
         ]
-        curves |= {
-            f"{name} time": run.time, f"{name} kappa": run.condition_number, f"{name} alignment": run.alignment,
-            f"{name} noise": run.noise_share.mean(axis=1), f"{name} end": np.array(end),
-        }  # fmt: skip
+        curves |= dots(name, run) | {f"{name} end": np.array(end)}
         if it.world is CANONICAL:
             curves |= {f"{name} summary": summary(run), f"{name} predicted": np.array([*end, np.nan])}
     return Evidence(tuple(checks), curves)

@@ -87,7 +87,9 @@ def set_predictor(method: Predictive, memory: Float[Tensor, "m m"]) -> Float[Ten
     if not isinstance(method, DirectPred):
         return memory
     s, U = torch.linalg.eigh(memory)
-    return U @ torch.diag(s.clamp(min=0).sqrt() + method.epsilon * s.max()) @ U.T
+    s = s.clamp(min=0)
+    q = (s / s.max()).sqrt() + method.epsilon if method.relative else s.sqrt() + method.epsilon * s.max()
+    return U @ torch.diag(q) @ U.T
 
 
 def correlation(f_a: Float[Tensor, "n m"], f_b: Float[Tensor, "n m"]) -> Float[Tensor, "m m"]:

@@ -1,4 +1,4 @@
-"""What the book's table of losses says of a method: five numbers of the end of its run."""
+"""What the book says of a method: five numbers of the end of its run for the table, three curves for its figure."""
 
 from __future__ import annotations
 
@@ -31,3 +31,17 @@ def summary(path: Trajectory) -> Array:
         time = float(np.interp(ALIGNED, path.alignment[across], path.time[across]))
     kappa = max(path.condition_number[-1], path.condition_number_b[-1])
     return np.array([path.alignment[-1], kappa, path.effective_rank[-1], path.noise_share[-1].mean(), time])
+
+
+def drawn(name: str, path: Trajectory) -> dict[str, Array]:
+    """The curves of a method's exact flow, as its figure finds them; the claim keeps their ``"time"`` itself."""
+    return {
+        f"{name} alignment": path.alignment,
+        f"{name} kappa": path.condition_number,
+        f"{name} noise": path.noise_share.mean(axis=1),
+    }
+
+
+def dots(name: str, run: Trajectory) -> dict[str, Array]:
+    """The curves of a trained run, times included, as the method's figure finds them."""
+    return {f"{name} run time": run.time} | drawn(f"{name} run", run)

@@ -1,4 +1,4 @@
-"""Methods without negatives: their paths, what a predictor does to each direction, and the noise that is kept."""
+"""Methods without negatives: the figure of each, and what a predictor does to each direction."""
 
 from __future__ import annotations
 
@@ -7,41 +7,66 @@ from matplotlib.figure import Figure
 
 from mmcl.claims import Evidence
 from mmcl.figures import style
-from mmcl.figures.two_stages import log_spaced
+from mmcl.figures.method import Line, Panel, draw
 from mmcl.methods.predictor_flow import PredictorFlow
 from mmcl.methods.values import SimSiam
 from mmcl.worlds import CANONICAL
 
-COLOURS = {
-    "SimSiam": style.NEGATIVE,
-    "BYOL": style.coordinate_colours(2)[1],
-    "DirectPred": style.ACCENT,
-    "SimSiam, gradient not stopped": style.POSITIVE,
-    "SimSiam, no predictor": style.NOISE,
+THIRD = style.coordinate_colours(2)[1]
+PANELS = {
+    "positives only": Panel((Line("positives only", style.POSITIVE),), top=13),
+    "simsiam": Panel((Line("SimSiam", style.NEGATIVE, r"SimSiam, $\beta=\frac{1}{4}$"),)),
+    "byol": Panel((Line("SimSiam", style.NOISE, dots=False), Line("BYOL", THIRD, r"BYOL, $\beta=\frac{1}{4}$"))),
+    "part taken": Panel(
+        (
+            Line("SimSiam, gradient not stopped", style.POSITIVE, "gradient not stopped"),
+            Line("SimSiam, no predictor", style.NOISE, "no predictor"),
+        ),
+        top=13,
+    ),
+    "direct": Panel(
+        (
+            Line("DirectPred", style.ACCENT, r"DirectPred, $\epsilon=0.1$"),
+            Line("DirectPred, relative", style.NOISE, r"on $s/\max s$"),
+        ),
+        shown=("kappa", "noise"),
+        top=3.5,
+        names_at=(0.98, 0.98),
+    ),
+    "reconstruction": Panel(
+        (
+            Line("masked reconstruction, s = 1", style.POSITIVE, "$s=1$"),
+            Line("masked reconstruction, s = 0.1", style.NEGATIVE, "$s=0.1$"),
+        ),
+        top=14,
+        start=4e-3,
+        names_at=(0.02, 0.9),
+    ),
+    "vicreg": Panel(
+        (
+            Line("VICReg", style.ACCENT, "the paper's weights"),
+            Line("VICReg, λ = 0.2", style.NOISE, r"$\lambda<2\nu/r$, small world"),
+        ),
+        shown=("kappa", "noise"),
+        top=12,
+        start=0.05,
+        names_at=(0.98, 0.98),
+    ),
+    "barlow": Panel(
+        (
+            Line("Barlow Twins", style.NEGATIVE, r"$m=128$, $\lambda=0.005$"),
+            Line("Barlow Twins, λ = 0.05", style.POSITIVE, r"$m=32$, $\lambda=0.05$"),
+        ),
+        shown=("kappa", "noise"),
+        top=12,
+        names_at=(0.98, 0.98),
+    ),
 }
-"""A colour for every method with a predictor, or with one taken away."""
 
 
-def paths(keeps: Evidence, stopped: Evidence, direct: Evidence) -> Figure:
-    """Alignment and κ over time of the methods with a predictor: lines are the exact flow, dots trained towers."""
-    homes = dict(zip(COLOURS, (keeps, keeps, direct, stopped, stopped), strict=True))
-    with style.style():
-        figure, (left, right) = style.panels(2, height=3.3)
-        for row, (name, found) in enumerate(homes.items()):
-            curves, colour = found.curves, COLOURS[name]
-            for axes, what in ((left, "alignment"), (right, "kappa")):
-                axes.plot(curves["time"][1:], curves[f"{name} {what}"][1:], color=colour, **style.THEORY)
-                if f"{name} run time" in curves:
-                    keep = log_spaced(curves[f"{name} run time"], 16)
-                    run = curves[f"{name} run time"][keep], curves[f"{name} run {what}"][keep]
-                    axes.plot(*run, color=colour, **style.TRAINING)
-            left.text(0.98, 0.41 - 0.08 * row, name, color=colour, ha="right", transform=left.transAxes, fontsize=9)
-        style.alignment_axis(left)
-        style.condition_axis(right, top=13)
-        for axes in (left, right):
-            style.time_axis(axes)
-            axes.set_xlim(0.5, None)
-    return figure
+def method(name: str, *found: Evidence) -> Figure:
+    """The figure of one method of `PANELS`."""
+    return draw(PANELS[name], *found)
 
 
 def eigenvalues(slow: float, fast: float) -> Figure:
@@ -80,55 +105,4 @@ def threshold(found: Evidence) -> Figure:
         axes.set(xscale="log", xlabel=r"rate of the predictor, $\beta/q_0^2$")
         style.alignment_axis(axes, label="at the end")
         axes.set_ylim(-0.04, 1.06)
-    return figure
-
-
-def reconstruction(found: Evidence) -> Figure:
-    """Alignment and κ under masked reconstruction from long and from short rows."""
-    curves = found.curves
-    with style.style():
-        figure, (left, right) = style.panels(2, height=2.9)
-        for start, colour in (("1", style.POSITIVE), ("0.1", style.NEGATIVE)):
-            for axes, what in ((left, "alignment"), (right, "kappa")):
-                axes.plot(curves[f"{start} time"][1:], curves[f"{start} {what}"][1:], color=colour, **style.THEORY)
-                keep = log_spaced(curves[f"{start} run time"], 20)
-                axes.plot(
-                    curves[f"{start} run time"][keep],
-                    curves[f"{start} run {what}"][keep],
-                    color=colour,
-                    **style.TRAINING,
-                )
-            end = (1.0, curves[f"{start} alignment"][-1])
-            style.name_line(left, f"$s={start}$", end, colour=colour, xytext=(0, -11), ha="right")
-        style.alignment_axis(left)
-        style.condition_axis(right, top=14)
-        for axes in (left, right):
-            style.time_axis(axes)
-            axes.set_xlim(4e-3, None)
-    return figure
-
-
-def kept_noise(*found: Evidence) -> Figure:
-    """κ and the share of noise over time of VICReg and Barlow Twins; dotted: the noise at the optimum."""
-    names = {
-        "VICReg": (style.ACCENT, "VICReg"),
-        "VICReg, λ = 0.2": (style.NOISE, r"VICReg, $\lambda=0.2$"),
-        "Barlow Twins": (style.NEGATIVE, "Barlow Twins"),
-        "Barlow Twins, λ = 0.05": (style.POSITIVE, r"Barlow Twins, $\lambda=0.05$"),
-    }
-    curves = {label: values for evidence in found for label, values in evidence.curves.items()}
-    with style.style():
-        figure, (left, right) = style.panels(2, height=3.1)
-        for row, (name, (colour, label)) in enumerate(names.items()):
-            time = curves[f"{name} time"]
-            keep = log_spaced(time, 24)
-            left.plot(time[keep], curves[f"{name} kappa"][keep], color=colour, lw=0.8)
-            left.plot(time[keep], curves[f"{name} kappa"][keep], color=colour, **style.TRAINING)
-            right.plot(time[keep], curves[f"{name} noise"][keep], color=colour, **style.TRAINING)
-            right.axhline(curves[f"{name} end"][3], color=colour, lw=1.3, ls=(0, (2, 3)))
-            left.text(0.98, 0.97 - 0.085 * row, label, color=colour, ha="right", va="top", transform=left.transAxes)
-        style.condition_axis(left, top=12)
-        right.set(ylabel="share of noise", ylim=(-0.03, 0.9))
-        for axes in (left, right):
-            style.time_axis(axes)
     return figure

@@ -134,6 +134,8 @@ class Learner:
             return state.predictor
         s, U = torch.linalg.eigh(state.memory)
         s = s.clamp(min=0)
+        if self.method.relative:
+            return (U * ((s / s.max()).sqrt() + self.method.epsilon)) @ U.T
         return (U * (s.sqrt() + self.method.epsilon * s.max())) @ U.T
 
     def _norm(self) -> float:

@@ -69,7 +69,9 @@ class PredictorFlow:
         n = len(self.directions[0])
         x, q = y[:n], y[n : 2 * n]
         if isinstance(self.method, DirectPred):
-            q = np.sqrt(np.maximum(q, 0)) + self.method.epsilon * q.max(axis=0)
+            top = q.max(axis=0)
+            q = np.sqrt(np.maximum(q, 0) / (top if self.method.relative else 1.0))
+            q = q + self.method.epsilon * (1.0 if self.method.relative else top)
         return x, q, y[2 * n :] if isinstance(self.method, BYOL) else x
 
     def cosine(self, y: Float[Array, " n"]) -> tuple[float, float, float]:

@@ -73,24 +73,29 @@ class DirectPred:
     .. math:: F=U\,\mathrm{diag}(s)\,U^\top,\qquad Q=U\,\mathrm{diag}(\sqrt{s_j}+\epsilon\max_is_i)\,U^\top
 
     F is the mean of the two towers' $\mathbb E ff^\top$, as a moving average; the loss is BYOL's, with the towers as
-    their own targets.
+    their own targets where the paper keeps BYOL's average of them.
 
-    Source: Tian et al. (2021).
+    Source: Tian et al. (2021), equations 18 for the eigenvalues and 19 for the average. Their code,
+    facebookresearch/luckmatters, ssl/real-dataset/byol_trainer.py, `compute_w_corr`, divides s by its largest first
+    (and floors the eigenvalues at 1e-4): but for a factor that the loss does not see, ε times $1/\sqrt{\max_is_i}$.
 
     Args:
         memory_rate: μ per unit of time, at which the average forgets.
         epsilon: ε, the part of the predictor that every direction shares.
+        relative: whether s is divided by its largest first: eigenvalues $\sqrt{s_j/\max_is_i}+\epsilon$.
 
     Raises:
-        TypeError, ValueError: unless μ is positive and ε at least 0, both finite.
+        TypeError, ValueError: unless μ is positive and ε at least 0, both finite, and `relative` True or False.
     """
 
     memory_rate: float = 1.0
     epsilon: float = 0.1
+    relative: bool = False
 
     def __post_init__(self) -> None:
         checks.positive(self.memory_rate, "`memory_rate` (μ)")
         checks.non_negative(self.epsilon, "`epsilon` (ε)")
+        checks.flag(self.relative, "`relative`")
 
 
 @dataclass(frozen=True)

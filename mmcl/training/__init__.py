@@ -11,7 +11,7 @@ from mmcl import checks
 from mmcl.coupled_flow import one_encoder
 from mmcl.data import PairedData
 from mmcl.empirical import EmpiricalPairs
-from mmcl.family import AlignmentUniformity, Family, NTXent
+from mmcl.family import AlignmentUniformity, Family, NTXent, Sigmoid
 from mmcl.latents import Signs
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
@@ -119,6 +119,8 @@ def _fits(data: PairedData | EmpiricalPairs, objective: Family, plan: Plan, init
         raise TypeError(f"`temperature` must be left out for {name}, where it is held.")
     if isinstance(objective, AlignmentUniformity | NTXent) and plan.normalization != "population":
         raise ValueError(f'`normalization` must be "population" for {name}; got {plan.normalization!r}.')
+    if isinstance(objective, Sigmoid | AlignmentUniformity) and plan.batch_size is not None:
+        checks.whole(plan.batch_size, "`batch_size` (n)", least=2)  # their negatives are other pairs of the batch
     one_encoder(data, objective)
     if isinstance(objective, NTXent) and not np.array_equal(*initial):
         raise ValueError("`weights` (W) must be the same for both augmentations of NTXent; got two that differ.")

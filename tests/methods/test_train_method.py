@@ -22,6 +22,7 @@ PREDICTIVE = {
     "no predictor": SimSiam(predictor=False),
     "BYOL": BYOL(0.3, 0.3, 0.8),
     "DirectPred": DirectPred(0.5),
+    "DirectPred, relative": DirectPred(0.5, relative=True),
 }
 
 
@@ -127,6 +128,11 @@ def test_a_bad_value_gets_a_sentence(make, message):
     with pytest.raises(ValueError) as caught:
         make()
     assert str(caught.value) == message
+
+
+def test_a_flag_is_true_or_false():
+    with pytest.raises(TypeError, match=r"^`relative` must be True or False; got 'yes'\.$"):
+        DirectPred(relative="yes")
 
 
 def test_training_says_what_it_misses():

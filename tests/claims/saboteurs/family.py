@@ -8,9 +8,9 @@ from typing import get_args
 
 import pytest
 
-from mmcl import claims, gradient_flow
-from mmcl.claims import Evidence, family
-from mmcl.family import Family
+from mmcl import claims, gradient_flow, train
+from mmcl.claims import Evidence, at_rest, family
+from mmcl.family import Family, Spectral
 
 Patch = pytest.MonkeyPatch
 
@@ -32,6 +32,26 @@ def _broken(id: str) -> Callable[[Patch], Evidence]:
     return lambda patch: claims.claim(id).measure(flow=_a_tenth_off, descend=_as_the_flow)
 
 
+def _in_short_steps(data, objective, *, step_size, steps, **settings):
+    """A descent under the spectral loss whose steps are an eighth of what they say."""
+    finer = 8 if isinstance(objective, Spectral) else 1
+    return train(data, objective, step_size=step_size / finer, steps=finer * steps, **settings)
+
+
+def _on_large_batches(data, objective, *, batch_size, **settings):
+    """A descent whose batches are twice as large as they say."""
+    return train(data, objective, batch_size=batch_size and 2 * batch_size, **settings)
+
+
+def _restless(descend: Callable) -> Callable[[Patch], Evidence]:
+    def run(patch: Patch) -> Evidence:
+        patch.setattr(at_rest, "HORIZON", 10.0)
+        patch.setattr(at_rest, "DRIFTS", at_rest.DRIFTS[:1])
+        return claims.claim("at-rest").measure(descend=descend)
+
+    return run
+
+
 SABOTEURS: dict[str, tuple[Callable[[Patch], Evidence], ...]] = {
     id: (_broken(id),) for id in ("decoupled", "spectral", "sigmoid", "uniformity", "nt-xent")
-}
+} | {"at-rest": (_restless(_in_short_steps), _restless(_on_large_batches))}
