@@ -8,6 +8,9 @@ is nowhere used here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -38,6 +41,9 @@ class Towers:
         batch_size: int | None,
         normalization: str = "population",
         rule: Rule = DESCENT,
+        *,
+        kept: Mapping[str, Any] | None = None,
+        centering: bool = False,
     ) -> None:
         if normalization == "sample":
             for x, letter in zip((pairs.a, pairs.b), "ab", strict=True):
@@ -53,7 +59,9 @@ class Towers:
                     f"`data` must have a positive, finite mean square in modality {letter}; got {power:g}."
                 )
         self.pairs, self.objective = pairs, objective
-        self.rule, self.memory = rule, [None, None]
+        self.rule, self.memory, self.centering = rule, [None, None], centering
+        if kept is not None and "factor" not in kept and kept["optimizer"] is type(rule.optimizer):
+            self.memory = kept["memory"]
         self.batch_size, self.normalization = batch_size, normalization
         self.population = Pair(*(torch.from_numpy(_own(x)) for x in (pairs.a, pairs.b)))
         self.covariances = Pair(torch.from_numpy(pairs.covariance_a), torch.from_numpy(pairs.covariance_b))
@@ -74,6 +82,11 @@ class Towers:
     def weights(self) -> Weights:
         """$W_A, W_B$ as they are now, shapes (d, m)."""
         return Pair(*(w.numpy().copy() for w in self.state))
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What a continued run needs beside the weights."""
+        return {"optimizer": type(self.rule.optimizer), "memory": self.memory}
 
     def step(self, size: float, rng: np.random.Generator | None) -> None:
         """One step of descent; afterwards `loss` is the value that the batch had before it."""
@@ -108,6 +121,8 @@ class Towers:
         if self.batch_size is None:
             return self.population
         batch = self.pairs.sample(self.batch_size, rng=checks.generator(rng))
+        if self.centering:
+            return Pair(*(torch.from_numpy(x - x.mean(axis=0)) for x in (batch.a, batch.b)))
         return Pair(torch.from_numpy(batch.a), torch.from_numpy(batch.b))
 
     def _loss(self, weights: Pair[Tensor], batch: Pair[Tensor], scale: Tensor) -> Float[Tensor, ""]:
