@@ -112,9 +112,7 @@ def train(
     return descend(Towers(data, cast(Objective, objective), initial, batch_size, normalization, rule, **more), plan)
 
 
-def _fits_batch(
-    data: PairedData | EmpiricalPairs, objective: Objective | Family, plan: Plan, centering: bool
-) -> None:
+def _fits_batch(data: PairedData | EmpiricalPairs, objective: Objective | Family, plan: Plan, centering: bool) -> None:
     """Refuse what only a batch can be centred or normalised by."""
     if checks.flag(centering, "`centering`"):
         checks.kind(objective, (InBatchInfoNCE, PositiveOnly), "`objective`, with `centering`,")

@@ -81,7 +81,7 @@ def _descend(learner: Learner, plan: Plan) -> Trajectory:
     record = _Record(learner, plan, heat)
     silent = None if plan.progress is None else not plan.progress  # None: shown on a terminal only
     bar = tqdm(range(plan.steps), desc="train", unit="step", delay=2.0, disable=silent, file=sys.stderr, leave=False)
-    # What an interrupt goes back to, always replaced whole: steps done, weights and memory, temperature, random numbers.
+    # What an interrupt goes back to, always replaced whole: steps done, weights, memory, temperature, random state.
     moment = (0, (learner.state, learner.memory), heat.value, _random(plan))
     try:
         for done in bar:
