@@ -195,7 +195,7 @@ def offset(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
     for name, world, loss in (("InfoNCE", noisy, InfoNCE(4.0)), ("positives only", signal, PositiveOnly())):
         errors = []
         for step in (0.1, 0.05):
-            time, theta, power = _legs(world, loss, step, descend)
+            time, theta, power, noise = _legs(world, loss, step, descend)
             theory = flow(world, loss, time)
             errors.append(np.abs(theta - theory.theta).max())
         reason = "first order, with a relative remainder of the size of the step"
@@ -203,6 +203,7 @@ def offset(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
                             rel=0.1, reason=reason))  # fmt: skip
         checks.append(at_most(f"{name}: largest error of θ", 0.01, errors[1], reason="one percent is the bar"))
         curves |= {f"{name} time": time, f"{name} theta": theta, f"{name} theory": theory.theta, f"{name} power": power}
+        curves |= {f"{name} noise": noise, f"{name} noise theory": theory.noise_share[:, 0]}
     late = flow(signal, PositiveOnly(), [0.0, 1e4]).theta[-1]
     curves["late"] = late
     gone = curves["InfoNCE power"]
@@ -232,8 +233,8 @@ def _last(world: PairedData) -> int:
     return 2 if world.signal_dim == 3 else world.views.a.ambient_dim - 1
 
 
-def _legs(world: PairedData, loss: InfoNCE | PositiveOnly, step: float, descend: Run) -> tuple[Array, Array, Array]:
-    """θ and the constant's share of A's power along a run, from the weights at the end of every leg."""
+def _legs(world: PairedData, loss: InfoNCE | PositiveOnly, step: float, descend: Run) -> tuple[Array, ...]:
+    """θ, and the shares of A's power of the constant and of all noise, at the end of every leg of a run."""
     pairs, last = with_constant(world), _last(world)
     weights: Any = orthonormal_weights((4, 4), 8, rng=np.random.default_rng(4))
     rows, time, legs = [], [0.0], np.geomspace(1, 8, 10)
@@ -246,6 +247,6 @@ def _legs(world: PairedData, loss: InfoNCE | PositiveOnly, step: float, descend:
             weights = run.weights
             time.append(float(run.time[-1]))
         power = np.sum((weights.a * world.views.a.scales[:, None]) ** 2, axis=1)
-        rows.append((shares(weights, world), power[last] / power.sum()))
-    theta, power = zip(*rows, strict=True)
-    return np.array(time), np.array(theta), np.array(power)
+        noise = power[world.signal_dim :].sum()
+        rows.append((shares(weights, world), power[last] / power.sum(), noise / power.sum()))
+    return np.array(time), *(np.array(column) for column in zip(*rows, strict=True))
