@@ -66,7 +66,7 @@ def _sizes(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
             f"{100 * good.measured:.0f} % of runs within 1%, {100 * good.predicted:.0f} % predicted",
             f"$m={_whole(wide.curves['width'][-1])}$"),
         Row("batch", "a flow at every $n$; excess of the largest κ falls like $1/n$",
-            f"power {power.measured:.2f}", f"$n={_whole(batch.curves['enough'])}$"),
+            f"power ${power.measured:.2f}$", f"$n={_whole(float(batch.curves['enough']))}$"),
     )  # fmt: skip
 
 
@@ -80,10 +80,10 @@ def _features(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
     far = max(offset[f"{name}: largest error of θ"].measured for name in ("InfoNCE", "positives only"))
     return (
         Row("normalisation", "none at infinite width; $1/m$, with batches $m^{-1/2}$; $1/n$",
-            f"powers {powers[0]:.2f} and {powers[1]:.2f} in $m$; at most {same.curves['largest'].max():.4f} in θ",
+            f"powers ${powers[0]:.2f}$ and ${powers[1]:.2f}$ in $m$; at most {same.curves['largest'].max():.4f} in θ",
             f"$m={_whole(width[0] * by_width / GOOD)}$ with all pairs; $n={_whole(size[0] * by_size / GOOD)}$"),
         Row("centring", "positives: clock $1-1/n$; in-batch loss: a shift of order $1/n$, none at $n=2$",
-            f"shift {added.measured:.4f}$/n$, {added.predicted:.4f}$/n$ predicted; largest κ moves by {change:.4f}",
+            f"shift ${added.measured:.4f}/n$, ${added.predicted:.4f}/n$ predicted; largest κ moves by {change:.4f}",
             f"$n={_whole(1 / GOOD)}$ (clock of positives); any $n$ (κ)"),
         Row("common offset", "InfoNCE: one more noise coordinate; positives only: one more signal",
             f"{far:.4f} in θ", f"$\\eta={0.05 * GOOD / far:.2g}$"),

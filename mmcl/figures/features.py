@@ -74,10 +74,10 @@ def unequal(found: Evidence) -> Figure:
             ):  # fmt: skip
                 axes.plot(curves["grid"], curves[line][:, side], color=colour, **style.THEORY)
                 axes.plot(curves["time"], curves[dots][:, side], color=colour, **style.TRAINING | {"marker": mark})
-                at = 24 if side == 0 else 12
-                style.name_line(axes, "AB"[side], (curves["grid"][at], curves[line][at, side]), colour=colour,
-                                xytext=(5, 9))  # fmt: skip
+                above = (side == 0) == (axes is left)
+                style.name_line(axes, "AB"[side], (curves["grid"][12], curves[line][12, side]), colour=colour,
+                                xytext=(4, 9 if above else -11))  # fmt: skip
         left.set(xlabel="time $t$")
-        style.condition_axis(left, top=3.4)
-        right.set(xlabel="time $t$", ylabel="noise share", ylim=(0, None))
+        style.condition_axis(left, top=2.4)
+        right.set(xlabel="time $t$", ylabel="noise share", ylim=(0, 0.2))
     return figure
