@@ -70,13 +70,6 @@ def _width(patch: Patch) -> Evidence:
     return claims.claim("enough-width").measure(spread=lambda data: terminal_spread(data) / 2, seeds=40)
 
 
-def _normalisation(data, objective, *, normalization, **settings):
-    """Training that normalises a batch as if its outputs were a tenth longer."""
-    if normalization != "population" and hasattr(objective, "inverse_temperature"):
-        objective = replace(objective, inverse_temperature=1.1 * objective.inverse_temperature)
-    return train(data, objective, **settings)
-
-
 def _with_a_heavier_row(data, objective, *, weights, **settings):
     """All pairs in one batch, and a population that is not theirs."""
     if settings["normalization"] == "batch" and settings.get("batch_size") is None:
@@ -119,7 +112,7 @@ def _adam(patch: Patch, **broken) -> Evidence:
 
 def _by_plain_descent(data, objective, *, optimizer, step_size, steps, **settings):
     """Training without Adam."""
-    return train(data, objective, step_size=0.3, steps=min(steps, 60), **settings)
+    return train(data, objective, step_size=0.3, steps=steps, **settings)
 
 
 def _of_signs(data, objective, times, **settings):
@@ -144,17 +137,14 @@ def _measured(id: str, **broken) -> Callable[[Patch], Evidence]:
 SABOTEURS: dict[str, tuple[Callable[[Patch], Evidence], ...]] = {
     "enough-width": (_width,),
     "batch-bias": (_batch,),
-    "normalisation": (
-        _measured("normalisation", descend=_normalisation, seeds=1),
-        _measured("normalisation", descend=_with_a_heavier_row, seeds=1),
-    ),
+    "normalisation": (_measured("normalisation", descend=_with_a_heavier_row, seeds=1),),
     "centring": (
         _measured("centring", force=_UncentredAnchors, seeds=2),
         _measured("centring", descend=_without_centring),
     ),
     "offset": (_measured("offset", flow=_of_a_quieter_offset),),
     "unequal": (
-        _measured("unequal", spread=lambda: np.array([0.4, 0.4]), seeds=20),
+        _measured("unequal", spread=lambda: np.array([0.09, 0.09]), seeds=60),
         _measured("unequal", flow=_as_the_symmetric, seeds=10),
     ),
     "adam": (lambda patch: _adam(patch, descend=_by_plain_descent),),
