@@ -34,6 +34,8 @@ class Trajectory:
         weights: from training, the final weights $W_A, W_B$, shapes (d, m); None from theory.
         rng_state: from training, the state of the generator after the last step; None from theory.
         steps: from training, how many steps were taken in all; 0 from theory.
+        learner_state: from training, what a continued run needs beside the weights, the optimizer's memory above all;
+            None from theory.
     """
 
     time: Float[Array, " T"]
@@ -48,6 +50,7 @@ class Trajectory:
     weights: Pair[Float[Array, "d m"]] | None = field(default=None, repr=False)
     rng_state: Mapping[str, Any] | None = field(default=None, repr=False)
     steps: int = 0
+    learner_state: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -112,4 +115,4 @@ class Trajectory:
         return path
 
 
-_SERIES = tuple(f.name for f in fields(Trajectory) if f.name not in {"weights", "rng_state", "steps"})
+_SERIES = tuple(f.name for f in fields(Trajectory) if f.name not in {"weights", "rng_state", "steps", "learner_state"})

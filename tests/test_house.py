@@ -22,13 +22,13 @@ LAYERS = {
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
         "trajectory", "symbolic", "temperature", "course", "surrogate", "sparse", "forces", "downstream",
-        "probes", "family", "family_losses", "share_potentials",
+        "probes", "family", "family_losses", "share_potentials", "centering",
     ),
     "dynamics": (
         "extrapolation", "flow_system", "force_flow", "coupled_flow", "flow", "closed_form", "relaxation", "optimum",
-        "stability", "training", "landscape", "augmentation", "covariance", "methods", "family_end",
+        "stability", "training", "adam_limit", "landscape", "augmentation", "covariance", "methods", "family_end",
     ),
-    "judgement": ("claims", "ledger", "comparison", "sweeps", "studies"),
+    "judgement": ("claims", "ledger", "comparison", "idealisations", "sweeps", "studies"),
     "face": ("__init__", "__main__", "figures"),
 }  # fmt: skip
 HEIGHT = {module: height for height, modules in enumerate(LAYERS.values()) for module in modules}

@@ -30,7 +30,7 @@ def test_the_shapes_are_those_that_the_record_promises(path):
     shapes = [getattr(path, name).shape for name in SERIES]
     assert shapes == [(T,), (T,), (T,), (T,), (T, r), (T, 2), (T, r), (T,), (T,)]
     assert len(path) == T
-    assert path.weights is path.rng_state is None and path.steps == 0
+    assert path.weights is path.rng_state is path.learner_state is None and path.steps == 0
 
 
 def test_two_parts_that_meet_make_the_whole(path):

@@ -27,6 +27,9 @@ from mmcl.claims import (  # isort: skip
     relu,  # noqa: F401
     practice,  # noqa: F401
     practice_steps,  # noqa: F401
+    practice_features,  # noqa: F401
+    practice_adam,  # noqa: F401
+    practice_unequal,  # noqa: F401
     practice_worlds,  # noqa: F401
     downstream,  # noqa: F401
     glyph_probe,  # noqa: F401

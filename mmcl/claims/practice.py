@@ -10,17 +10,16 @@ from numpy import ndarray as Array
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from mmcl.claims.claim import Check, Evidence, Run, at_least, at_most, claim, close, slope
+from mmcl.claims.claim import Check, Evidence, at_most, claim, close, slope
 from mmcl.closed_form import terminal_spread
 from mmcl.data import PairedData
 from mmcl.flow import gradient_flow
 from mmcl.force_flow import force_flow
 from mmcl.forces import BatchForce
-from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
+from mmcl.objectives import InBatchInfoNCE, PositiveOnly
 from mmcl.pair import Pair
-from mmcl.training import Adam, gaussian_weights, orthonormal_weights, train
+from mmcl.training import orthonormal_weights, train
 from mmcl.training.initial import Weights
-from mmcl.worlds import CANONICAL
 
 #: Three coordinates in 24 dimensions: large enough for noise, small enough for many runs.
 TRIPLE = PairedData(signal_a=(2.0, 1.4, 1.0), noise_a=0.5, ambient_dim=24)
@@ -37,7 +36,7 @@ SHARE = 0.95  # of the runs that must be as good
 def enough_width(spread: Callable[[PairedData], float] = terminal_spread, seeds: int = 200) -> Evidence:
     """Fresh random starts at the predicted width and at a quarter of it; positives only, until t = 80."""
     size = spread(TRIPLE)
-    width = round(brentq(lambda m: _coverage(size, m) - SHARE, 1, 1e9))
+    width = enough(size)
     plan: dict[str, Any] = {"step_size": 1.0, "steps": 80, "record_every": 80, "progress": False}
     d = TRIPLE.views.a.ambient_dim
     limit = train(TRIPLE, PositiveOnly(), weights=Pair(np.eye(d, 2 * d), np.eye(d, 2 * d, k=d)), **plan)
@@ -45,9 +44,9 @@ def enough_width(spread: Callable[[PairedData], float] = terminal_spread, seeds:
     curves: dict[str, Array] = {"width": np.array([width // 4, width])}
     for m in (width, width // 4):
         rngs = np.random.default_rng([95, m]).spawn(seeds)
-        runs = (train(TRIPLE, PositiveOnly(), weights=_gaussian_by_law(d, m, rng=rng), **plan) for rng in rngs)
+        runs = (train(TRIPLE, PositiveOnly(), weights=gaussian_by_law(d, m, rng=rng), **plan) for rng in rngs)
         errors = np.array([np.log(run.condition_number[-1] / limit.condition_number[-1]) for run in runs])
-        due, name = _coverage(size, m), "predicted width" if m == width else "a quarter of it"
+        due, name = coverage(size, m), "predicted width" if m == width else "a quarter of it"
         reason = f"three standard errors of a share of {seeds} runs, and 1% for the bias, of order 1/m"
         tolerance = 3 * np.sqrt(due * (1 - due) / seeds) + 0.01
         checks.append(
@@ -57,12 +56,17 @@ def enough_width(spread: Callable[[PairedData], float] = terminal_spread, seeds:
     return Evidence(tuple(checks), curves)
 
 
-def _coverage(size: float, width: float) -> float:
+def coverage(size: float, width: float) -> float:
     """The share of runs within `GOOD` where the error of log κ is normal with the spread size/√m."""
     return float(2 * norm.cdf(GOOD * np.sqrt(width) / size) - 1)
 
 
-def _gaussian_by_law(d: int, width: int, *, rng: np.random.Generator) -> Weights:
+def enough(size: float) -> int:
+    """The width from which on that share of runs is as good."""
+    return round(brentq(lambda m: coverage(size, m) - SHARE, 1, 1e9))
+
+
+def gaussian_by_law(d: int, width: int, *, rng: np.random.Generator) -> Weights:
     """Weights with the Gram matrix of Gaussian ones of that width: Bartlett's triangle in place of 2d × m numbers."""
     triangle = np.tril(rng.standard_normal((2 * d, 2 * d)), -1)
     triangle[np.diag_indices(2 * d)] = np.sqrt(rng.chisquare(width - np.arange(2 * d)))
@@ -127,92 +131,3 @@ def _force_by_listing(theta: Array, tau2: float = 1.0) -> float:
             weights = np.exp(tau2 * np.array([theta.sum(), first @ theta, second @ theta]))
             total += weights @ [1, first[0], second[0]] / weights.sum()
     return 2 * tau2 * (1 - total / len(patterns) ** 2)
-
-
-@claim(
-    id="normalisation",
-    statement="At infinite width with sign latents every output has unit norm, so normalising in the population, in "
-    "the batch or sample by sample is the same; at finite width and batch they differ, by about $1/n$ and by a part "
-    "that falls with the width.",
-    source="ours",
-    chapter="practice",
-)
-def normalisation(descend: Run = train, seeds: int = 4) -> Evidence:
-    """The same start and the same batches under the three normalisations; distances of θ at t = 20."""
-    widths, sizes = np.array([32, 64, 128]), np.array([16, 32, 64, 128])
-    by_width = np.array([_apart(m, 256, descend, seeds) for m in widths])
-    floor = np.array(_apart(None, 256, descend, seeds))  # what the batch leaves at infinite width
-    from_width = np.sqrt(np.maximum(by_width[:, 1] ** 2 - floor[1] ** 2, 1e-16))
-    by_size = np.array([_apart(None, n, descend, seeds) for n in sizes])
-    reason = "a fit to three sizes with few seeds: the bar is chosen"
-    return Evidence(
-        (
-            at_least(
-                "sample against population, less the batch's part: m = 32 over m = 128",
-                2.0,
-                from_width[0] / from_width[-1],
-                reason="the bar is chosen: the part falls with the width; four seeds do not settle its power",
-            ),
-            Check("power of n, sample against population", -1.0, slope(sizes, by_size[:, 1]), 0.3, reason),
-            Check("power of n, batch against population", -1.0, slope(sizes, by_size[:, 0]), 0.3, reason),
-            at_most("largest distance at m = 128, n = 256", 2e-3, by_width[-1].max(), reason="the bar is chosen"),
-        ),
-        {"width": widths, "batch": sizes, "by width": by_width, "by batch": by_size},
-    )
-
-
-def _apart(width: int | None, size: int, descend: Run, seeds: int) -> list[float]:
-    """Root mean square over seeds of the distance of θ from population normalisation: of "batch" and of "sample"."""
-    found = []
-    for seed in range(seeds):
-        rng = np.random.default_rng([seed, size])
-        start = (
-            orthonormal_weights((24, 24), 48, rng=rng) if width is None else gaussian_weights((24, 24), width, rng=rng)
-        )
-        ends = [
-            descend(TRIPLE, InBatchInfoNCE(4.0), weights=start, step_size=0.5, steps=40, batch_size=size,
-                    record_every=40, normalization=how, rng=np.random.default_rng([seed, 1]), progress=False).theta[-1]
-            for how in ("population", "batch", "sample")
-        ]  # fmt: skip
-        found.append([np.abs(end - ends[0]).max() for end in ends[1:]])
-    return [float(x) for x in np.sqrt(np.mean(np.square(found), axis=0))]
-
-
-@claim(
-    id="adam",
-    statement="Adam, which moves every weight at about the same speed, does not have the uneven first stage: κ hardly "
-    "rises, with negatives or without, and positives alone end near the κ that they started from.",
-    source="ours; seen in runs, without a theory",
-    chapter="practice",
-)
-def adam(descend: Run = train) -> Evidence:
-    """Adam in the canonical world, with negatives and without, beside the flow."""
-    start = gaussian_weights((64, 64), 128, rng=np.random.default_rng(0))
-    plan: dict[str, Any] = {
-        "weights": start,
-        "step_size": 1e-3,
-        "optimizer": Adam(),
-        "record_every": 10,
-        "progress": False,
-    }
-    run = descend(CANONICAL, InfoNCE(4.0), steps=500, batch_size=64, rng=np.random.default_rng(1), **plan)
-    alone = descend(CANONICAL, PositiveOnly(), steps=500, **plan)
-    times = np.concatenate([[0.0], np.geomspace(0.1, 1e4, 300)])
-    curves: dict[str, Array] = {}
-    for name, path in (
-        ("run", run), ("alone", alone), ("flow", gradient_flow(CANONICAL, InfoNCE(4.0), times)),
-        ("flow alone", gradient_flow(CANONICAL, PositiveOnly(), times)),
-    ):  # fmt: skip
-        curves |= {f"{name} alignment": path.alignment, f"{name} kappa": path.condition_number}
-    rise = run.condition_number.max() / run.condition_number[0]
-    last = alone.condition_number[-1] / alone.condition_number[0]
-    kappa = [float(np.interp(0.7, curves[f"{x} alignment"], curves[f"{x} kappa"])) for x in ("run", "flow")]
-    reason = "the bar is chosen: no theory of Adam says more"
-    return Evidence(
-        (
-            at_most("κ at alignment 0.7, over that of the flow", 0.85, kappa[0] / kappa[1], reason=reason),
-            at_most("largest κ over the first", 1.1, rise, reason=reason),
-            at_most("positives only: last κ over the first", 1.1, last, reason=reason),
-        ),
-        curves,
-    )  # fmt: skip

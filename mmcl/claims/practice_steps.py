@@ -164,7 +164,7 @@ def weight_decay(descend: Run = train) -> Evidence:
         reason = "first order, with a relative remainder of the size of the step"
         checks.append(Check(f"λ = {rate}: order in the step", 1.0, slope(steps, np.array(errors)), 0.1, reason))
     fine = np.linspace(0, 4, 81)
-    curves = {"time": run.time, "theta": run.theta, "fine": fine}
+    curves = {"time": run.time, "theta": run.theta, "fine": fine, "steps": steps, "errors": np.array(errors)}
     curves["theory"] = gradient_flow(UNEQUAL, LOSS, decay_clock(fine, 0.3)).theta
     curves["plain"] = gradient_flow(UNEQUAL, LOSS, fine).theta
     return Evidence((*checks, _edge_under_decay(curves, descend)), curves)

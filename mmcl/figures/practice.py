@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -69,19 +68,24 @@ def clocks(momentum: Evidence, decay: Evidence) -> Figure:
 
 
 def adam(found: Evidence) -> Figure:
-    """κ against alignment: Adam's runs and the flow, with negatives and without."""
+    """κ against alignment: Adam in the large world beside the flow, and in a small one beside its own limit."""
+    curves = found.curves
     with style.style():
-        figure, axes = style.panels(1, height=3.0)
+        figure, (left, right) = style.panels(2, height=3.0, sharey=True)
         for name, colour, words in (
             ("alone", style.POSITIVE, "positives only"), ("run", style.NEGATIVE, "InfoNCE"),
         ):  # fmt: skip
             flow = "flow alone" if name == "alone" else "flow"
-            axes.plot(found.curves[f"{flow} alignment"], found.curves[f"{flow} kappa"], color=colour, **style.THEORY)
-            axes.plot(found.curves[f"{name} alignment"], found.curves[f"{name} kappa"], color=colour, **style.TRAINING)
+            left.plot(curves[f"{flow} alignment"], curves[f"{flow} kappa"], color=colour, **style.THEORY)
+            left.plot(curves[f"{name} alignment"][::2], curves[f"{name} kappa"][::2], color=colour, **style.TRAINING)
+            right.plot(curves[f"{words} alignment"], curves[f"{words} kappa"], color=colour, **style.THEORY)
+            run = (curves[f"{words} run alignment"], curves[f"{words} run kappa"])
+            right.plot(*run, color=colour, **style.TRAINING)
             row = 0.95 if name == "alone" else 0.86
-            axes.text(0.02, row, words, color=colour, transform=axes.transAxes)
-        style.condition_axis(axes, top=10)
-        axes.set(xlabel="alignment", xlim=(0, 1.02))
+            left.text(0.02, row, words, color=colour, transform=left.transAxes)
+        style.condition_axis(left, top=10)
+        left.set(xlabel="alignment", xlim=(-0.02, 1.02), title="lines: the flow")
+        right.set(xlabel="alignment", xlim=(-0.02, 1.02), title="lines: Adam's own limit")
     return figure
 
 
@@ -119,8 +123,3 @@ def overlap(found: Evidence) -> Figure:
         right.set(xlabel="time $t$")
         style.condition_axis(right, top=2.6)
     return figure
-
-
-def enough(width: Evidence, batch: Evidence) -> np.ndarray:
-    """The width and the batch size from which on κ is good to 1%."""
-    return np.array([float(width.curves["width"][-1]), float(batch.curves["enough"])])

@@ -54,6 +54,7 @@ class Learner:
         self.norm_at_start = self._norm()
         self.small = True
         self.loss = self.slope = np.nan
+        self.memory = self.kept = None  # plain descent has none
 
     @property
     def growth(self) -> float:

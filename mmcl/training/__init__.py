@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -42,6 +42,7 @@ def train(
     rng: np.random.Generator | None = None,
     record_every: int | None = None,
     normalization: str = "population",
+    centering: bool = False,
     temperature: Temperature | None = None,
     optimizer: Optimizer | None = None,
     weight_decay: float = 0.0,
@@ -72,11 +73,15 @@ def train(
         record_every: steps between two rows of the record; None: about 200 rows.
         normalization: of the outputs: in expectation over the "population" or the "batch", or "sample" by sample, as
             CLIP does. In a `PairedData` world exact negatives cannot be had with "sample".
+        centering: whether the features lose their batch's mean, before they are normalised. Only with a `batch_size`,
+            for losses of the batch's own pairs. Without batches, centre the data.
         temperature: how τ² moves from the objective's on: learned, or on a schedule; None: not at all.
-        optimizer: Momentum or Adam; None: plain descent. A continued run begins with an empty memory.
+        optimizer: Momentum or Adam; None: plain descent.
         weight_decay: λ, decoupled from the optimizer: a step also multiplies the weights by $1-\eta\lambda$.
         weights: initial $W_A, W_B$, shapes (d, m); None: independent $\mathcal N(0,1/m)$ entries.
-        start: an earlier run to continue, with its weights, its clock and (without `rng`) its random numbers.
+        start: an earlier run to continue, with its weights, its clock, its optimizer's memory and (without `rng`) its
+            random numbers: bit for bit as if it had never stopped. With another kind of optimizer or of data, or other
+            weights than it ended with, the memory begins empty.
         progress: a progress bar: True, False, or None for one on long work at a terminal.
         dtype: of the arithmetic of a batch, float64 or float32; the weights themselves are kept in float64.
 
@@ -94,19 +99,31 @@ def train(
     every = max(1, checks.whole(steps, "`steps`") // 200) if record_every is None else record_every
     plan = Plan(step_size, steps, batch_size, every, normalization, rng, start, progress, temperature)
     rule = Rule(optimizer or GradientDescent(), weight_decay)
-    precision = _precision(dtype)
     if rng is None and (batch_size is not None or (weights is None and start is None)):
         raise TypeError("`rng` must be a numpy.random.Generator where weights or batches are drawn; got None.")
     initial = _initial(data, objective, width, weights, start, rng)
+    _fits_batch(data, objective, plan, centering)
     if isinstance(objective, FAMILY):
         _fits(data, objective, plan, initial)
+    kept = start.learner_state if start is not None else None
+    more: dict[str, Any] = {"dtype": _precision(dtype), "kept": kept, "centering": centering}
     if isinstance(data, PairedData):
         from mmcl.training.descent import Descent
 
-        return descend(Descent(data, objective, initial, batch_size, normalization, rule, precision), plan)
+        return descend(Descent(data, objective, initial, batch_size, normalization, rule, **more), plan)
     from mmcl.training.towers import Towers  # torch, only where it is needed
 
-    return descend(Towers(data, cast(Objective, objective), initial, batch_size, normalization, rule, precision), plan)
+    return descend(Towers(data, cast(Objective, objective), initial, batch_size, normalization, rule, **more), plan)
+
+
+def _fits_batch(data: PairedData | EmpiricalPairs, objective: Objective | Family, plan: Plan, centering: bool) -> None:
+    """Refuse what only a batch can be centred or normalised by."""
+    if checks.flag(centering, "`centering`"):
+        checks.kind(objective, (InBatchInfoNCE, PositiveOnly), "`objective`, with `centering`,")
+        if plan.batch_size is None:
+            raise ValueError("`batch_size` (n) must be given with `centering`, which subtracts a batch's mean.")
+    if isinstance(data, PairedData) and plan.normalization == "sample" and plan.batch_size is None:
+        raise ValueError('`batch_size` (n) must be given with `normalization` "sample" in a world of `PairedData`.')
 
 
 def _fits(data: PairedData | EmpiricalPairs, objective: Family, plan: Plan, initial: Weights) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy import ndarray as Array
@@ -40,7 +41,10 @@ class Descent:
         batch_size: int | None,
         normalization: str,
         rule: Rule = DESCENT,
+        *,
         dtype: type = np.float64,
+        kept: Mapping[str, Any] | None = None,
+        centering: bool = False,
     ) -> None:
         self.data, self.objective, self.normalization = data, objective, normalization
         self.split = data.views.a.ambient_dim
@@ -53,10 +57,25 @@ class Descent:
             self.state = triangle.T.copy()
         else:  # the entries count, so nothing is reduced
             self.frame, self.state = np.eye(start.shape[1]), start
+        self._resume(kept, start)
         self.small = len(self.scales) <= SMALL
         self.norm_at_start = float(np.vdot(self.state, self.state))
-        self.batch = batches(data, objective, batch_size, dtype)
+        self.batch = batches(data, objective, batch_size, centering, dtype)
         self.loss = self.slope = np.nan
+
+    def _resume(self, kept: Mapping[str, Any] | None, start: Array) -> None:
+        """Go on with an earlier run's factor and its optimizer's memory, if they belong to these weights."""
+        if kept is None or "factor" not in kept or kept["optimizer"] is not type(self.rule.optimizer):
+            return
+        factor, frame = kept["factor"], kept["frame"]
+        if (len(factor), len(frame)) == start.shape and np.allclose(factor @ frame.T, start, rtol=1e-9, atol=1e-12):
+            self.state, self.frame, self.memory = factor, frame, kept["memory"]
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What a continued run needs beside the weights: bit for bit, the factor itself too."""
+        return {"optimizer": type(self.rule.optimizer), "memory": self.memory, "factor": self.state,
+                "frame": self.frame}  # fmt: skip
 
     @property
     def latent(self) -> Grams:
@@ -117,7 +136,11 @@ def _in_axes(weights: Array, basis: Array | None) -> Array:
 
 
 def batches(
-    data: PairedData, objective: Objective | Family, batch_size: int | None, dtype: type = np.float64
+    data: PairedData,
+    objective: Objective | Family,
+    batch_size: int | None,
+    centering: bool = False,
+    dtype: type = np.float64,
 ) -> Callable[[np.random.Generator | None], Signs | None]:
     """Where the signs of a step come from: drawn afresh, or (`batch_size` None) all patterns, each once.
 
@@ -125,7 +148,8 @@ def batches(
         ValueError: if the full gradient of this objective cannot be had in this world.
     """
     if batch_size is not None:
-        return lambda rng: _as(dtype, data.signs(batch_size, rng=checks.generator(rng)))
+        shaped = centered if centering else lambda signs: signs
+        return lambda rng: _as(dtype, shaped(data.signs(batch_size, rng=checks.generator(rng))))
     if isinstance(objective, PositiveOnly | Spectral):
         return lambda rng: None
     if not isinstance(data.latents, SignLatents):
@@ -147,6 +171,11 @@ def batches(
 
 def _as(dtype: type, signs: Signs) -> Signs:
     return Pair(*(eps.astype(dtype, copy=False) for eps in signs))
+
+
+def centered(signs: Signs) -> Signs:
+    """The batch less its mean: towers are linear, so this centres the features."""
+    return Pair(*(eps - eps.mean(axis=0) for eps in signs))
 
 
 def all_signs(data: PairedData) -> Signs:

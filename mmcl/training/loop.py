@@ -28,6 +28,7 @@ class Learner(Protocol):
     loss: float  # of the last batch
     slope: float  # ∂L/∂log τ² of the last batch
     small: bool  # whether its matrix products are faster on one thread
+    memory: Any  # the optimizer's; a step replaces it whole
 
     @property
     def state(self) -> Any:
@@ -45,6 +46,11 @@ class Learner(Protocol):
     @property
     def weights(self) -> Weights:
         """The weights as they are now."""
+        ...
+
+    @property
+    def kept(self) -> Mapping[str, Any] | None:
+        """What a continued run needs beside the weights."""
         ...
 
     def step(self, size: float, rng: np.random.Generator | None) -> None:
@@ -75,27 +81,27 @@ def _descend(learner: Learner, plan: Plan) -> Trajectory:
     record = _Record(learner, plan, heat)
     silent = None if plan.progress is None else not plan.progress  # None: shown on a terminal only
     bar = tqdm(range(plan.steps), desc="train", unit="step", delay=2.0, disable=silent, file=sys.stderr, leave=False)
-    # What an interrupt goes back to, always replaced whole: steps done, weights, temperature, random numbers.
-    moment = (0, learner.state, heat.value, _random(plan))
+    # What an interrupt goes back to, always replaced whole: steps done, weights, memory, temperature, random state.
+    moment = (0, (learner.state, learner.memory), heat.value, _random(plan))
     try:
         for done in bar:
             learner.objective = heat.set(record.time(done))
-            moment = (done, learner.state, heat.value, _random(plan))
+            moment = (done, (learner.state, learner.memory), heat.value, _random(plan))
             row = learner.row() if done % plan.record_every == 0 else None
             with np.errstate(over="ignore", invalid="ignore"):  # a runaway is reported below, in a sentence
                 learner.step(plan.step_size, plan.rng)
                 heat.step(plan.step_size, learner.slope)
                 sound = learner.growth <= RUNAWAY and heat.sound
             if not sound:
-                done, learner.state, heat.value, random = moment
+                done, (learner.state, learner.memory), heat.value, random = moment
                 raise TrainingDiverged(record.closed(done, random), step_size=plan.step_size)
             if row is not None:
                 record.rows.append((done, row | {"loss": learner.loss, "inverse_temperature": moment[2]}))
         heat.set(record.time(plan.steps))
-        moment = (plan.steps, learner.state, heat.value, _random(plan))
+        moment = (plan.steps, (learner.state, learner.memory), heat.value, _random(plan))
         return record.closed(plan.steps, moment[3])
     except KeyboardInterrupt:
-        done, learner.state, heat.value, random = moment
+        done, (learner.state, learner.memory), heat.value, random = moment
         raise TrainingInterrupted(record.closed(done, random)) from None
 
 
@@ -129,5 +135,6 @@ class _Record:
             weights=self.learner.weights,
             rng_state=random,
             steps=self.steps(done),
+            learner_state=self.learner.kept,
             **series,
         )

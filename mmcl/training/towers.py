@@ -8,6 +8,9 @@ every training row is one, is autograd's of the definition in `mmcl.losses`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -40,7 +43,10 @@ class Towers:
         batch_size: int | None,
         normalization: str = "population",
         rule: Rule = DESCENT,
+        *,
         dtype: type = np.float64,
+        kept: Mapping[str, Any] | None = None,
+        centering: bool = False,
     ) -> None:
         if normalization == "sample":
             for x, letter in zip((pairs.a, pairs.b), "ab", strict=True):
@@ -61,7 +67,9 @@ class Towers:
                     f"arithmetic; got {power:g}."
                 )
         self.pairs, self.objective = pairs, objective
-        self.rule, self.memory = rule, [None, None]
+        self.rule, self.memory, self.centering = rule, [None, None], centering
+        if kept is not None and "factor" not in kept and kept["optimizer"] is type(rule.optimizer):
+            self.memory = kept["memory"]
         self.batch_size, self.normalization = batch_size, normalization
         self.dtype = torch.float32 if dtype == np.float32 else torch.float64
         self.population = Pair(*(torch.from_numpy(_own(x)).to(self.dtype) for x in (pairs.a, pairs.b)))
@@ -83,6 +91,11 @@ class Towers:
     def weights(self) -> Weights:
         """$W_A, W_B$ as they are now, shapes (d, m)."""
         return Pair(*(w.numpy().copy() for w in self.state))
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What a continued run needs beside the weights."""
+        return {"optimizer": type(self.rule.optimizer), "memory": self.memory}
 
     def step(self, size: float, rng: np.random.Generator | None) -> None:
         """One step of descent; afterwards `loss` is the value that the batch had before it."""
@@ -153,8 +166,9 @@ class Towers:
     def _batch(self, rng: np.random.Generator | None) -> Pair[Tensor]:
         if self.batch_size is None:
             return self.population
-        rows = checks.generator(rng).choice(len(self.pairs), size=self.batch_size, replace=False)
-        return Pair(*(x[torch.from_numpy(rows)] for x in self.population))
+        rows = torch.from_numpy(checks.generator(rng).choice(len(self.pairs), size=self.batch_size, replace=False))
+        batch = Pair(*(x[rows] for x in self.population))
+        return Pair(*(x - x.mean(dim=0) for x in batch)) if self.centering else batch
 
     def _loss(self, weights: Pair[Tensor], batch: Pair[Tensor], scale: Tensor) -> Float[Tensor, ""]:
         # Every training row is a negative, under the same weights and the same normaliser as the batch.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from dataclasses import replace
 from decimal import Decimal
@@ -58,6 +59,41 @@ def test_real_towers_step_as_the_reduced_form_does(optimizer):
     settings = {"step_size": 0.05, "steps": 10, "weight_decay": 0.1, "optimizer": optimizer}
     run = train(pairs, PositiveOnly(), weights=gaussian_weights((4, 5), 6, rng=RNG(0)), **settings)
     assert np.isfinite(run.weights.a).all() and run.alignment[-1] > run.alignment[0]
+
+
+@pytest.mark.parametrize("world", [SMALL, UNEQUAL, "pairs"], ids=["small", "unequal", "pairs"])
+@pytest.mark.parametrize("optimizer", [None, Momentum(0.9), Adam()], ids=repr)
+def test_twice_fifty_steps_are_a_hundred_bit_for_bit(optimizer, world):
+    data, objective = (world, InfoNCE(2.0)) if world != "pairs" else (_pairs(), PositiveOnly())
+    settings = {"step_size": 0.05, "weight_decay": 0.1, "optimizer": optimizer, "batch_size": 8, "record_every": 10}
+    dims = (6, 6) if world == SMALL else (4, 5)
+    whole = train(data, objective, weights=gaussian_weights(dims, 6, rng=RNG(0)), steps=100, rng=RNG(1), **settings)
+    half = train(data, objective, weights=gaussian_weights(dims, 6, rng=RNG(0)), steps=50, rng=RNG(1), **settings)
+    both = train(data, objective, start=pickle.loads(pickle.dumps(half)), steps=50, **settings).after(half)
+    for one, other in zip((*whole.weights, whole.theta), (*both.weights, both.theta), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def _pairs() -> EmpiricalPairs:
+    sample = UNEQUAL.sample(40, rng=RNG(1))
+    return EmpiricalPairs(sample.a, sample.b)
+
+
+def test_a_memory_goes_on_only_with_the_weights_and_the_optimizer_that_it_belongs_to():
+    settings = {"step_size": 0.05, "steps": 10}
+    first = train(SMALL, InfoNCE(2.0), width=6, rng=RNG(0), optimizer=Momentum(0.9), **settings)
+    fresh = {"optimizer": Momentum(0.9), **settings}
+    kept, empty = (train(SMALL, InfoNCE(2.0), optimizer=Momentum(0.9), **settings, **how).weights.a for how in (
+        {"start": first}, {"weights": first.weights},
+    ))  # fmt: skip
+    assert np.abs(kept - empty).max() > 1e-3
+    other = replace(first, weights=gaussian_weights((6, 6), 6, rng=RNG(5)))
+    one, two = (train(SMALL, InfoNCE(2.0), **fresh, **how) for how in ({"start": other}, {"weights": other.weights}))
+    np.testing.assert_array_equal(one.theta, two.theta)
+    one, two = (train(SMALL, InfoNCE(2.0), optimizer=Adam(), **settings, **how) for how in (
+        {"start": first}, {"weights": first.weights},
+    ))  # fmt: skip
+    np.testing.assert_array_equal(one.theta, two.theta)
 
 
 @pytest.mark.parametrize("optimizer", [None, Momentum(0.9)], ids=repr)

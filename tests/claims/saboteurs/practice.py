@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mmcl import claims, gradient_flow, train
+from mmcl.centering import CenteredBatchForce
 from mmcl.claims import Evidence, practice, practice_steps, practice_worlds
 from mmcl.closed_form import terminal_spread
 from mmcl.forces import BatchForce
@@ -69,16 +70,49 @@ def _width(patch: Patch) -> Evidence:
     return claims.claim("enough-width").measure(spread=lambda data: terminal_spread(data) / 2, seeds=40)
 
 
-def _normalisation(data, objective, *, normalization, **settings):
-    """Training that normalises a batch as if its outputs were a tenth longer."""
-    if normalization != "population":
-        objective = replace(objective, inverse_temperature=1.1 * objective.inverse_temperature)
+def _with_a_heavier_row(data, objective, *, weights, **settings):
+    """All pairs in one batch, and a population that is not theirs."""
+    if settings["normalization"] == "batch" and settings.get("batch_size") is None:
+        weights = [1.0 * w + 1e-6 * np.eye(*w.shape) for w in weights]
+    return train(data, objective, weights=weights, **settings)
+
+
+class _UncentredAnchors(CenteredBatchForce):
+    """Centring that forgets the batch."""
+
+    def __call__(self, theta):
+        """The force of the plain batch."""
+        return BatchForce(self.objective, self.batch_size)(theta)
+
+
+def _without_centring(data, objective, *, centering, **settings):
+    """Training that leaves the features as they are."""
     return train(data, objective, **settings)
+
+
+def _of_a_quieter_offset(data, objective, times, **settings):
+    """The flow of a world whose last coordinate is a fifth as loud."""
+    view, other = data.views
+    if data.signal_dim == 3:
+        data = replace(data, signal_a=(*view.signal[:2], 0.6), signal_b=(*other.signal[:2], 0.5))
+    else:
+        data = replace(data, noise_a=(0.5, 0.6), noise_b=(0.5, 0.5))
+    return gradient_flow(data, objective, times, **settings)
+
+
+def _as_the_symmetric(data, objective, times, **settings):
+    """The flow of a world whose second modality is like its first."""
+    return gradient_flow(replace(data, signal_b=None, noise_b=None), objective, times, **settings)
+
+
+def _adam(patch: Patch, **broken) -> Evidence:
+    """Fewer widths than the real run, which holds with them too."""
+    return claims.claim("adam").measure(seeds=1, **broken)
 
 
 def _by_plain_descent(data, objective, *, optimizer, step_size, steps, **settings):
     """Training without Adam."""
-    return train(data, objective, step_size=1.0, steps=60, **settings)
+    return train(data, objective, step_size=0.3, steps=steps, **settings)
 
 
 def _of_signs(data, objective, times, **settings):
@@ -103,8 +137,17 @@ def _measured(id: str, **broken) -> Callable[[Patch], Evidence]:
 SABOTEURS: dict[str, tuple[Callable[[Patch], Evidence], ...]] = {
     "enough-width": (_width,),
     "batch-bias": (_batch,),
-    "normalisation": (_measured("normalisation", descend=_normalisation, seeds=1),),
-    "adam": (_measured("adam", descend=_by_plain_descent),),
+    "normalisation": (_measured("normalisation", descend=_with_a_heavier_row, seeds=1),),
+    "centring": (
+        _measured("centring", force=_UncentredAnchors, seeds=2),
+        _measured("centring", descend=_without_centring),
+    ),
+    "offset": (_measured("offset", flow=_of_a_quieter_offset),),
+    "unequal": (
+        _measured("unequal", spread=lambda: np.array([0.09, 0.09]), seeds=60),
+        _measured("unequal", flow=_as_the_symmetric, seeds=10),
+    ),
+    "adam": (lambda patch: _adam(patch, descend=_by_plain_descent),),
     "step-limit": (_measured("step-limit", limit=_one_percent_too_large),),
     "momentum": (_momentum,),
     "weight-decay": (_measured("weight-decay", descend=_decaying_once_too_often),),
