@@ -19,7 +19,10 @@ BALANCED = 1.1  # the condition number called balanced
 MARK = 1.3  # the one at which trained learners are timed: here κ falls steeply, so that a time means something
 TRAINED = (1.0, 2.0, 4.0, 8.0, 16.0)  # the inverse temperatures at which they are
 ANCHORS, SEEDS = 256, 2
-REMAINDER = "halving the step removes its first order; left are three standard deviations of the anchors' scatter, 1.8%"
+REMAINDER = (
+    "halving the step removes its first order; left is the anchors' scatter: 1.9% a seed where steps are largest, of "
+    "which two seeds leave 4% at three standard deviations"
+)
 
 
 @claim(
@@ -43,7 +46,7 @@ def balance(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
                 f"τ² = {tau2:g}: time at which a trained κ falls through {MARK}",
                 due,
                 passed,
-                rel=0.02,
+                rel=0.04,
                 reason=REMAINDER,
             )
         )
@@ -68,12 +71,8 @@ def balancing_time(
     objective: InfoNCE, flow: Run = gradient_flow, data: PairedData = CANONICAL, level: float = BALANCED
 ) -> float:
     """When κ falls through `level` for good, on the flow; infinite if not before t = 1e12."""
-    for power in (4, 6, 8, 10, 12):
-        times = np.concatenate([[0.0], np.geomspace(1e-1, 10.0**power, 10 * power)])
-        path = flow(data, objective, times)
-        if path.condition_number[-1] <= level:
-            break
-    else:
+    path = flow(data, objective, np.concatenate([[0.0], np.geomspace(1e-1, 1e12, 130)]))
+    if not path.condition_number[-1] <= level:
         return float("inf")
     last = np.flatnonzero(path.condition_number > level)[-1]
     fine = np.linspace(path.time[last], path.time[last + 1], 16)
@@ -92,7 +91,7 @@ def _passing_time(objective: InfoNCE, due: float, descend: Run) -> tuple[float, 
     for j, rng in enumerate(np.random.default_rng(70).spawn(SEEDS)):
         weights = orthonormal_weights((64, 64), 128, rng=rng)
         for i, step_size in enumerate((size, size / 2)):
-            steps = round(1.3 * due / step_size)
+            steps = round(1.15 * due / step_size)
             run = descend(
                 CANONICAL,
                 objective,
