@@ -7,7 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MEASURED := _build/.measured
+SITE := _build/html/.built
 PACKAGE := $(shell find mmcl -name '*.py')
+PAGES := $(shell find book -type f -not -path '*/.*' -not -name '*.pyc') _config.yml _toc.yml CITATION.cff
 
 # An active virtual environment, a user's PYTHONPATH or PYTHONHOME must not leak into ours.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
@@ -22,9 +24,7 @@ help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Options: PYTHON=python3.12 (which interpreter), PIP_ARGS='…' (extra words for pip), PORT=8000 (for serve)."
 
-book: $(MEASURED) ## execute every chapter and leave the site in _build/html
-	@echo "Building the book (the first time, every chapter is executed)."
-	@$(BIN)/jupyter-book build . --quiet >/dev/null
+book: $(SITE) ## execute every chapter and leave the site in _build/html
 	@echo "The book is in _build/html/index.html (make serve shows it)."
 
 test: $(READY) ## run the tests, among them a strict build of the book
@@ -49,6 +49,12 @@ $(MEASURED): $(READY) $(PACKAGE) requirements.txt
 	@echo "Measuring the claims (several minutes, when the code is new)."
 	@$(BIN)/python -m mmcl verify --brief
 	@mkdir -p $(@D) && touch $@
+
+# Stands among the pages, so that a site that was removed is built again.
+$(SITE): $(MEASURED) $(PAGES)
+	@echo "Building the book (the first time, every chapter is executed)."
+	@$(BIN)/jupyter-book build . --quiet >/dev/null
+	@touch $@
 
 setup: $(READY)
 

@@ -71,7 +71,7 @@ def balancing_time(
     objective: InfoNCE, flow: Run = gradient_flow, data: PairedData = CANONICAL, level: float = BALANCED
 ) -> float:
     """When κ falls through `level` for good, on the flow; infinite if not before t = 1e12."""
-    path = flow(data, objective, np.concatenate([[0.0], np.geomspace(1e-1, 1e12, 130)]))
+    path = flow(data, objective, np.concatenate([[0.0], np.geomspace(1e-1, 1e12, 130)]), tolerance=1e-6)
     if not path.condition_number[-1] <= level:
         return float("inf")
     last = np.flatnonzero(path.condition_number > level)[-1]

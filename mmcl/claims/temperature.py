@@ -114,7 +114,8 @@ def waiting_times(tau2: float, K: Array, flow: Run = gradient_flow) -> tuple[Arr
     NaN for what the path does not reach before t = 1e10.
     """
     coarse = np.geomspace(1e-2, 1e10, 80)
-    marks = [_around(coarse, rising, level) for rising, level in _rising(flow(CANONICAL, InfoNCE(tau2), coarse))]
+    first = flow(CANONICAL, InfoNCE(tau2), coarse, tolerance=1e-5)  # to know where to look closely
+    marks = [_around(coarse, rising, level) for rising, level in _rising(first)]
     seen = [mark for mark in marks if mark is not None]
     if not seen:
         return np.full_like(K, np.nan), np.full_like(K, np.nan)
