@@ -10,7 +10,7 @@ import pytest
 
 from mmcl import claims, gradient_flow, train
 from mmcl.centering import CenteredBatchForce
-from mmcl.claims import Evidence, practice, practice_steps, practice_worlds
+from mmcl.claims import Evidence, practice, practice_features, practice_steps, practice_worlds
 from mmcl.closed_form import terminal_spread
 from mmcl.forces import BatchForce
 from mmcl.latents import Signs
@@ -134,10 +134,17 @@ def _measured(id: str, **broken) -> Callable[[Patch], Evidence]:
     return lambda patch: claims.claim(id).measure(**broken)
 
 
+def _one_width(patch: Patch) -> Evidence:
+    """Overlaps that are as large at every width as at the smallest."""
+    overlapping = practice_features._overlapping
+    patch.setattr(practice_features, "_overlapping", lambda d, width, rng: overlapping(d, width and 512, rng))
+    return claims.claim("normalisation").measure(seeds=2)
+
+
 SABOTEURS: dict[str, tuple[Callable[[Patch], Evidence], ...]] = {
     "enough-width": (_width,),
     "batch-bias": (_batch,),
-    "normalisation": (_measured("normalisation", descend=_with_a_heavier_row, seeds=1),),
+    "normalisation": (_measured("normalisation", descend=_with_a_heavier_row, seeds=1), _one_width),
     "centring": (
         _measured("centring", force=_UncentredAnchors, seeds=2),
         _measured("centring", descend=_without_centring),
