@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mmcl.extrapolation import integrate
+from mmcl.extrapolation import _polynomial, integrate
 
 
 @dataclass
@@ -125,3 +125,49 @@ class Wall(Linear):
 def test_a_solution_that_ends_is_reported_with_its_time():
     with pytest.raises(ArithmeticError, match=SENTENCE):
         list(integrate(Wall(np.zeros((1, 1)), np.zeros(1)), np.zeros(1), np.array([0.5, 2.0]), 1e-9))
+
+
+@pytest.mark.parametrize("tolerance", [1e-5, 1e-8, 1e-11])
+def test_between_its_steps_the_solution_is_as_exact(tolerance):
+    rates = np.array([1e-3, 1.0, 1e4])  # slow, of order one, stiff
+    times = np.concatenate([[0.0], np.geomspace(1e-6, 20, 300)])
+    read_off = np.array(list(integrate(_decay(rates), np.ones(3), times, tolerance)))[1::15]
+    stepped_on = np.array([next(integrate(_decay(rates), np.ones(3), np.array([t]), tolerance)) for t in times[1::15]])
+    assert np.abs(read_off - stepped_on).max() < 20 * tolerance
+    assert np.abs(read_off - np.exp(-np.outer(times[1::15], rates))).max() < 100 * tolerance
+
+
+def test_many_output_times_cost_few_more_steps():
+    cost = {}
+    for count in (2, 400):
+        system = _decay([1.0, 0.3])
+        list(integrate(system, np.ones(2), np.linspace(0, 10, count), 1e-9))
+        cost[count] = system.calls
+    assert cost[400] < 3 * cost[2]
+
+
+def test_the_end_of_the_record_is_stepped_on_exactly_and_never_passed():
+    class Edge(Linear):
+        """Does not exist from y = 2 on."""
+
+        def velocity(self, y):
+            return np.ones(1) if y[0] < 2 else np.full(1, np.nan)
+
+    system = Edge(np.zeros((1, 1)), np.zeros(1))
+    *_, last = integrate(system, np.zeros(1), np.array([0.5, 1.0, 1.9]), 1e-8)
+    assert last[0] == pytest.approx(1.9, rel=1e-14)
+
+
+@pytest.mark.parametrize("rows", [2, 5, 9])
+def test_the_polynomial_of_a_step_meets_its_ends_and_the_slope_at_the_start(rows):
+    rng = np.random.default_rng(rows)
+    values = rng.standard_normal(2 + rows * (rows + 1) // 2)
+    powers = np.arange(rows + 3)
+    coefficients = _polynomial(rows) @ values
+    start, slope = ((-1.0) ** powers) @ coefficients, (powers * (-1.0) ** (powers - 1.0)) @ coefficients
+    assert start == pytest.approx(values[0], abs=1e-7 * np.abs(coefficients).max())
+    assert slope == pytest.approx(values[1], abs=1e-7 * np.abs(coefficients).max())
+    # Its end is the table's: the last states of the rows, extrapolated to step size zero by Lagrange's formula.
+    last = [values[1 + row * (row + 1) // 2] for row in range(1, rows + 1)]
+    weights = [np.prod([j / (j - i) for i in range(1, rows + 1) if i != j]) for j in range(1, rows + 1)]
+    assert coefficients[0] == pytest.approx(np.dot(weights, last), rel=1e-9)
