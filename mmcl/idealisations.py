@@ -84,7 +84,7 @@ def _features(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
             f"$m={_whole(width[0] * by_width / GOOD)}$ with all pairs; $n={_whole(size[0] * by_size / GOOD)}$"),
         Row("centring", "positives: clock $1-1/n$; in-batch loss: a shift of order $1/n$, none at $n=2$",
             f"shift ${added.measured:.4f}/n$, ${added.predicted:.4f}/n$ predicted; largest κ moves by {change:.4f}",
-            f"$n={_whole(1 / GOOD)}$ (clock of positives); any $n$ (κ)"),
+            f"$n={_whole(1 / GOOD)}$ (clock of positives)"),
         Row("common offset", "InfoNCE: one more noise coordinate; positives only: one more signal",
             f"{far:.4f} in θ", f"$\\eta={0.05 * GOOD / far:.2g}$"),
     )  # fmt: skip
