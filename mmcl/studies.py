@@ -30,13 +30,13 @@ def _waits(inverse_temperature: float, negatives: float) -> dict[str, float]:
     return {"balance_time": float(balance[0]), "alignment_time": float(alignment[0])}
 
 
-def _followed(data: PairedData, objective: InfoNCE, times: np.ndarray) -> Trajectory:
-    return _path(data, objective, tuple(times.tolist()))
+def _followed(data: PairedData, objective: InfoNCE, times: np.ndarray, tolerance: float = 1e-9) -> Trajectory:
+    return _path(data, objective, tuple(times.tolist()), tolerance)
 
 
-@lru_cache(maxsize=2)
-def _path(data: PairedData, objective: InfoNCE, times: tuple[float, ...]) -> Trajectory:
-    return gradient_flow(data, objective, np.array(times))
+@lru_cache(maxsize=4)
+def _path(data: PairedData, objective: InfoNCE, times: tuple[float, ...], tolerance: float) -> Trajectory:
+    return gradient_flow(data, objective, np.array(times), tolerance=tolerance)
 
 
 def _learned(start: float, rate: float) -> dict[str, float]:
