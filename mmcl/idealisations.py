@@ -75,7 +75,7 @@ def _features(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
     width, size = same.curves["width"], same.curves["batch"]
     by_width, by_size = same.curves["listed"][0], same.curves["by batch"].max(axis=1)[0]
     powers = [check.measured for check in same.checks[1:3]]
-    change: float = centred["largest change of the largest κ, n = 4 and 8"].measured
+    change: float = centred["τ² = 1 and 4, n from 4 on: largest change of κ at any time"].measured
     added = centred["n times what it adds to the loss, extrapolated"]
     far = max(offset[f"{name}: largest error of θ"].measured for name in ("InfoNCE", "positives only"))
     return (
@@ -83,7 +83,7 @@ def _features(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
             f"powers ${powers[0]:.2f}$ and ${powers[1]:.2f}$ in $m$; at most {same.curves['largest'].max():.4f} in θ",
             f"$m={_whole(width[0] * by_width / GOOD)}$ with all pairs; $n={_whole(size[0] * by_size / GOOD)}$"),
         Row("centring", "positives: clock $1-1/n$; in-batch loss: a shift of order $1/n$, none at $n=2$",
-            f"shift ${added.measured:.4f}/n$, ${added.predicted:.4f}/n$ predicted; largest κ moves by {change:.4f}",
+            f"shift ${added.measured:.4f}/n$, ${added.predicted:.4f}/n$ predicted; κ moves by at most {change:.3f}",
             f"$n={_whole(1 / GOOD)}$ (clock of positives)"),
         Row("common offset", "InfoNCE: one more noise coordinate; positives only: one more signal",
             f"{far:.4f} in θ", f"$\\eta={0.05 * GOOD / far:.2g}$"),

@@ -73,6 +73,12 @@ def gradient(
     else:
         moments = Pair(*(eps.T @ eps / len(eps) for eps in signs))
         norms = Pair(float(np.vdot(grams.aa, moments.a)), float(np.vdot(grams.bb, moments.b)))
+        for square, letter in zip(norms, "AB", strict=True):
+            if not square > 0:
+                raise ValueError(
+                    '`batch_size` (n) must be large enough that, with `normalization` "batch", the outputs of no batch '
+                    f"are all zero; got {len(signs.a)}, and a batch of zeros in modality {letter}."
+                )
     R = grams.ab / (np.sqrt(norms.a) * np.sqrt(norms.b))
     found = gradient_in_r(objective, R.astype(signs.a.dtype, copy=False), signs, latents)  # as exact as the batch
     return _by_norm(grams, norms, found, moments)
