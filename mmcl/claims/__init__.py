@@ -20,6 +20,7 @@ from mmcl.claims import (  # isort: skip
     glyph_temperature,  # noqa: F401
     family,  # noqa: F401
     at_rest,  # noqa: F401
+    batch_overlaps,  # noqa: F401
     predictors,  # noqa: F401
     decorrelation,  # noqa: F401
     collapse,  # noqa: F401

@@ -86,7 +86,7 @@ def _law(found: Learned, rate: float) -> Array:
     chapter="non-contrastive",
 )
 def keeps(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence:
-    """The flow to its end on either side of β = q₀², and trained towers at the horizon."""
+    """The flow to its end on either side of β = q₀² and late in between, and trained towers at the horizon."""
     checks: list[Check] = []
     curves: dict[str, Array] = {"time": TIMES}
     late = "the flow's error at 1e-10, and what is left to decay"
@@ -110,6 +110,7 @@ def keeps(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence:
         label = f"{name}: κ of trained towers at t = {HORIZON:g}"
         checks.append(close(label, predicted, measured, rel=1e-3, reason=HALVED))
         curves |= dots(name, fine) | {f"{name} summary": summary(fine), f"{name} predicted": summary(due)}
+    checks.append(_between(flow))
     curves |= _over_rates(flow)
     peak = curves["SimSiam kappa"].max()
     checks += [
@@ -119,6 +120,15 @@ def keeps(flow: Run = predictor_flow, descend: Run = train_method) -> Evidence:
         ),
     ]
     return Evidence(tuple(checks), curves)
+
+
+def _between(flow: Run) -> Check:
+    """At β = q₀² y, z and their eigenvalues reach zero together, and only in the limit."""
+    late = np.array([1e6, 1e7])
+    path = flow(CANONICAL, SimSiam(predictor_rate=1.0), np.append(0.0, late))
+    before, after = late * (1 - path.alignment[1:])
+    reason = "what faster powers of t still add at 1e6"
+    return close("SimSiam, β = q₀²: t(1 - alignment), at t = 1e7 as at 1e6", before, after, rel=0.05, reason=reason)
 
 
 def _over_rates(flow: Run) -> dict[str, Array]:

@@ -123,7 +123,8 @@ def predictor_laws() -> Step:
 def predictor_end() -> Step:
     r"""Where it stops, from the laws and from $\|Q\|_F$, which stands still because the loss has no scale in Q.
 
-    If $\beta<q_0^2$ the lengths y and z reach zero first; if $\beta>q_0^2$ the eigenvalues do.
+    If $\beta<q_0^2$ the lengths y and z reach zero first; if $\beta>q_0^2$ the eigenvalues do; at $\beta=q_0^2$ both do
+    together, like powers of time.
     """
     kept = q_start**2 - beta  # of q_-² and q_ξ² where y = z = 0
     equal = s.r * q_end**2 + s.r * kept + 2 * (s.d - s.r) * kept

@@ -45,6 +45,21 @@ def _on_large_batches(data, objective, *, batch_size, **settings):
     return train(data, objective, batch_size=batch_size and 2 * batch_size, **settings)
 
 
+def _as_large_as_they_are_short(data, objective, *, step_size, batch_size, **settings):
+    """A descent whose batches shrink with its steps."""
+    n = 16 if step_size < 0.1 else batch_size
+    return train(data, objective, step_size=step_size, batch_size=n, **settings)
+
+
+def _on_larger_batches(data, objective, *, batch_size, **settings):
+    """A descent whose large batches are twice as large as they say."""
+    return train(data, objective, batch_size=batch_size * (1 + (batch_size > 64)), **settings)
+
+
+def _overlapping(descend: Callable) -> Callable[[Patch], Evidence]:
+    return lambda patch: claims.claim("batch-overlaps").measure(descend=descend, seeds=1)
+
+
 def _shared_signs_like_others(data, objective, batch_size):
     """What a step adds to the lengths, had no sign of A a twin in B."""
     view = data.views.a
@@ -74,5 +89,6 @@ SABOTEURS: dict[str, tuple[Callable[[Patch], Evidence], ...]] = {
         _restless(descend=_on_large_batches),
         _restless(law=_shared_signs_like_others),
         _restless(1, moved=_unanswered),
-    )
+    ),
+    "batch-overlaps": (_overlapping(_as_large_as_they_are_short), _overlapping(_on_larger_batches)),
 }
