@@ -80,8 +80,8 @@ class Descent:
     @property
     def latent(self) -> Grams:
         """The Gram matrices of $K=DV$."""
-        k, d = self.scales[:, None] * self.state, self.split
-        return Grams(k[:d] @ k[:d].T, k[:d] @ k[d:].T, k[d:] @ k[d:].T)
+        k = self.scales[:, None] * self.state
+        return Grams(k[: self.split], k[self.split :])
 
     @property
     def growth(self) -> float:
@@ -101,8 +101,8 @@ class Descent:
         batch, r = self.batch(rng), self.data.signal_dim
         self.loss, h = gradient(self.objective, latent, batch, self.normalization, r, self.data.latents)
         self.slope = float(np.vdot(h.ab, latent.ab))  # the loss is a function of τ²R
-        scales = self.scales[:, None]
-        slope = scales * (h.stacked() @ (scales * self.state))
+        slope = h.at(latent)
+        slope *= self.scales[:, None]
         if not self.rule.rotates:
             slope = self._turned(slope)
         direction, self.memory = self.rule.direction(slope, self.memory)
@@ -119,8 +119,8 @@ class Descent:
     def row(self) -> dict[str, object]:
         """What a `Trajectory` records of the present state."""
         r, latent, (unit_a, unit_b) = self.data.signal_dim, self.latent, self.units
-        k_a, k_b = (part[:r] for part in np.split(self.scales[:, None] * self.state, [self.split]))
-        norms, theta = np.array(latent.norms), np.diagonal(latent.scores)[:r]
+        k_a, k_b, norms = latent.a[:r], latent.b[:r], np.array(latent.norms)
+        theta = np.einsum("pk,pk->p", k_a, k_b) / np.sqrt(norms).prod()
         return {
             "alignment": theta.sum(),
             "condition_number": condition_number(k_a.T),
@@ -149,7 +149,7 @@ def batches(
     """
     if batch_size is not None:
         shaped = centered if centering else lambda signs: signs
-        return lambda rng: _as(dtype, shaped(data.signs(batch_size, rng=checks.generator(rng))))
+        return lambda rng: shaped(data.signs(batch_size, rng=checks.generator(rng), dtype=dtype))
     if isinstance(objective, PositiveOnly | Spectral):
         return lambda rng: None
     if not isinstance(data.latents, SignLatents):

@@ -14,10 +14,11 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 from scipy.special import expit, log_softmax
 
-from mmcl.latents import Latents, row_log_moment
+from mmcl.latents import Latents, pair_moment
 from mmcl.latents import Signs as SignLatents
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
 from mmcl.pair import Pair
+from mmcl.training.threads import both
 
 Signs = Pair[Float[Array, "n d"]]
 SIGNS = SignLatents()
@@ -44,16 +45,20 @@ def _(objective: InfoNCE, R: Array, signs: Signs, latents: Latents = SIGNS) -> t
     tau2, (eps_a, eps_b) = objective.inverse_temperature, signs
     log_k = np.log(objective.negatives) if objective.negatives else -np.inf
     scores = tau2 * R
-    u, v = eps_a @ scores, eps_b @ scores.T
-    positive = np.einsum("nj,nj->n", u, eps_b)
-    (pull_b, psi_u), (pull_a, psi_v) = row_log_moment(latents, u), row_log_moment(latents, v)
-    x, y = log_k + psi_u - positive, log_k + psi_v - positive
-    loss = np.mean(np.logaddexp(0, x) + np.logaddexp(0, y))
-    pull_b -= eps_b
-    pull_b *= expit(x)[:, None]
-    pull_a -= eps_a
-    pull_a *= expit(y)[:, None]
-    return float(loss), (tau2 / len(eps_a)) * (eps_a.T @ pull_b + pull_a.T @ eps_b)
+
+    def direction(near: Array, far: Array, scores: Array) -> tuple[float, Array]:
+        """The loss of one direction, and n/τ² times its gradient."""
+        pull, excess = pair_moment(latents, near @ scores, far)
+        excess += log_k
+        pull *= expit(excess)[:, None]
+        return float(np.mean(np.logaddexp(0, excess))), near.T @ pull
+
+    (loss_a, from_a), (loss_b, from_b) = both(
+        lambda: direction(eps_a, eps_b, scores), lambda: direction(eps_b, eps_a, scores.T), eps_a.size
+    )
+    from_a += from_b.T
+    from_a *= tau2 / len(eps_a)
+    return loss_a + loss_b, from_a
 
 
 @gradient_in_r.register
