@@ -124,7 +124,7 @@ def _unpacked(dtype: np.dtype) -> Float[Array, "256 8"]:
 def pair_moment(
     latents: Latents, u: Float[Array, "n d"], eps: Float[Array, "n d"]
 ) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
-    r"""What a positive pair is pulled by, and how far the negatives outweigh it; u may be overwritten.
+    r"""What a positive pair is pulled by, and how far the negatives outweigh it.
 
     Returns:
         $\psi'(u_{ij})-\varepsilon_{ij}$ and $\sum_j[\psi(u_{ij})-u_{ij}\varepsilon_{ij}]$.

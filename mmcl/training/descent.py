@@ -45,8 +45,10 @@ class Descent:
         dtype: type = np.float64,
         kept: Mapping[str, Any] | None = None,
         centering: bool = False,
+        control_variates: bool = False,
     ) -> None:
         self.data, self.objective, self.normalization = data, objective, normalization
+        self.control_variates = control_variates
         self.split = data.views.a.ambient_dim
         self.units = Pair(*(float(view.scales.max()) for view in data.views))
         self.scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
@@ -99,7 +101,10 @@ class Descent:
         r"""$F\leftarrow(I-\eta\,DHD)F$; afterwards `loss` is the value that the batch had before the step."""
         latent = self.latent
         batch, r = self.batch(rng), self.data.signal_dim
-        self.loss, h = gradient(self.objective, latent, batch, self.normalization, r, self.data.latents)
+        self.loss, h = gradient(
+            self.objective, latent, batch, self.normalization, r, self.data.latents,
+            control_variates=self.control_variates,
+        )  # fmt: skip
         self.slope = float(np.vdot(h.ab, latent.ab))  # the loss is a function of τ²R
         slope = h.at(latent)
         slope *= self.scales[:, None]

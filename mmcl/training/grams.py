@@ -89,6 +89,8 @@ def gradient(
     normalization: str,
     signal_dim: int,
     latents: Latents = SIGNS,
+    *,
+    control_variates: bool = False,
 ) -> tuple[float, Slopes]:
     """The loss and its slopes in the three Gram matrices.
 
@@ -99,6 +101,7 @@ def gradient(
         normalization: of the outputs, in expectation over the "population" or the "batch", or "sample" by sample.
         signal_dim: r.
         latents: what the signs are drawn from.
+        control_variates: whether what is known of the signs takes noise out of InfoNCE's gradient; population norms.
     """
     if signs is None:
         return _by_norm(grams, grams.norms, _population(objective, grams, signal_dim), IDENTITY)
@@ -114,7 +117,8 @@ def gradient(
         norms = Pair(float(np.vdot(grams.aa, second.a)), float(np.vdot(grams.bb, second.b)))
         moments = second
     R = grams.ab / (np.sqrt(norms.a) * np.sqrt(norms.b))
-    found = gradient_in_r(objective, R.astype(signs.a.dtype, copy=False), signs, latents)  # as exact as the batch
+    more = (np.eye(*R.shape) * (np.arange(len(R)) < signal_dim)[:, None],) if control_variates else ()
+    found = gradient_in_r(objective, R.astype(signs.a.dtype, copy=False), signs, latents, *more)  # exact as the batch
     return _by_norm(grams, norms, found, moments)
 
 
