@@ -104,13 +104,13 @@ def train(
     rule = Rule(optimizer or GradientDescent(), weight_decay)
     if rng is None and (batch_size is not None or (weights is None and start is None)):
         raise TypeError("`rng` must be a numpy.random.Generator where weights or batches are drawn; got None.")
-    initial = _initial(data, objective, width, weights, start, rng)
+    initial = starting_weights(data, objective, width, weights, start, rng)
     _fits_batch(data, objective, plan, centering)
     _fits_control(data, objective, plan, control_variates)
     if isinstance(objective, FAMILY):
         _fits(data, objective, plan, initial)
     kept = start.learner_state if start is not None else None
-    more: dict[str, Any] = {"dtype": _precision(dtype), "kept": kept, "centering": centering}
+    more: dict[str, Any] = {"dtype": precision(dtype), "kept": kept, "centering": centering}
     if isinstance(data, PairedData):
         from mmcl.training.descent import Descent
 
@@ -166,7 +166,8 @@ def _fits(data: PairedData | EmpiricalPairs, objective: Family, plan: Plan, init
         raise ValueError("`weights` (W) must be the same for both augmentations of NTXent; got two that differ.")
 
 
-def _precision(dtype: DTypeLike) -> type:
+def precision(dtype: DTypeLike) -> type:
+    """The arithmetic that `dtype` names."""
     try:
         kind = np.dtype(dtype).type
     except TypeError:
@@ -189,7 +190,7 @@ def _generator(rng: np.random.Generator | None, start: Trajectory | None) -> np.
     return np.random.Generator(bits)
 
 
-def _initial(
+def starting_weights(
     data: PairedData | EmpiricalPairs,
     objective: Objective | Family,
     width: int | None,
@@ -197,6 +198,7 @@ def _initial(
     start: Trajectory | None,
     rng: np.random.Generator | None,
 ) -> Weights:
+    """The weights that training begins with: given, of an earlier run, or drawn."""
     dims = Pair(*(v.ambient_dim for v in data.views)) if isinstance(data, PairedData) else Pair(*data.ambient_dim)
     if weights is not None and start is not None:
         raise TypeError("`weights` and `start` must not both be given: either says where training starts.")
