@@ -1,7 +1,7 @@
 r"""Many learners of one world at once: every product of a step is one batched product, on any device of torch.
 
-The step is that of `mmcl.training.descent`, the kernels are those of `mmcl.training.scores`, with one more axis in
-front. Every learner has random numbers of its own, in the order in which `train` draws them.
+The step is that of `mmcl.training.descent` with one more axis in front. Every learner has random numbers of its own, in
+the order in which `train` draws them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy import ndarray as Array
 from numpy.typing import DTypeLike
 from torch import Tensor
@@ -20,7 +19,6 @@ from tqdm import tqdm
 
 from mmcl import checks
 from mmcl.data import PairedData
-from mmcl.latents import FACTORS
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.training.descent import in_axes, in_coordinates, measured
@@ -29,10 +27,9 @@ from mmcl.training.initial import Weights
 from mmcl.training.loop import RUNAWAY
 from mmcl.training.optimizer import GradientDescent
 from mmcl.training.plan import Plan
+from mmcl.training.stacked_scores import slope_in_r
 from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
 from mmcl.trajectory import Trajectory
-
-Slope = tuple[Float[Tensor, " S"], Float[Tensor, "S d_a d_b"]]  # the losses, and their slopes in R
 
 
 def train_many(
@@ -170,47 +167,12 @@ class _Learners:
         ab = k_a @ k_b.mT
         norms = [k.square().sum(dim=(1, 2))[:, None, None] for k in (k_a, k_b)]
         scale = (norms[0] * norms[1]).sqrt()
-        loss, x = self._slope((ab / scale).to(signs.a.dtype), signs)
+        loss, x = slope_in_r(type(self.objectives[0]), (ab / scale).to(signs.a.dtype), signs, self.tau2, self.log_k)
         x = x.double()
         through = -(x * ab).sum(dim=(1, 2), keepdim=True) / scale  # twice the slope in log N²
         x = x / scale
         slope = torch.cat([through / norms[0] * k_a + x @ k_b, x.mT @ k_a + through / norms[1] * k_b], dim=1)
         return self.state - size * (self.scales * slope), loss
-
-    def _slope(self, R: Tensor, signs: Pair[Tensor]) -> Slope:
-        (eps_a, eps_b), kind = signs, type(self.objectives[0])
-        n, tau2 = eps_a.shape[1], self.tau2[:, None, None]
-        if kind is PositiveOnly:
-            x = (-2 / n) * (eps_a.mT @ eps_b)
-            return (x * R).sum(dim=(1, 2)), x
-        scores = tau2 * R
-        if kind is InBatchInfoNCE:
-            s = eps_a @ scores @ eps_b.mT
-            along, down = s.log_softmax(dim=2), s.log_softmax(dim=1)
-            own = along.diagonal(dim1=1, dim2=2) + down.diagonal(dim1=1, dim2=2)
-            pull = along.exp_().add_(down.exp_())
-            pull.diagonal(dim1=1, dim2=2).sub_(2)
-            return -own.mean(dim=1), (tau2 / n) * (eps_a.mT @ pull @ eps_b)
-        loss_a, from_a = self._direction(eps_a, eps_b, scores)
-        loss_b, from_b = self._direction(eps_b, eps_a, scores.mT)
-        return loss_a + loss_b, (tau2 / n) * (from_a + from_b.mT)
-
-    def _direction(self, near: Tensor, far: Tensor, scores: Tensor) -> Slope:
-        """The loss of one direction of InfoNCE, and n/τ² times its slope; see `mmcl.latents.pair_moment`."""
-        u = near @ scores
-        decay = (u * far).mul_(-2).exp_()
-        grown = decay + 1
-        parts = [part.prod(dim=2).log_() for part in grown.split(FACTORS, dim=2)]
-        excess = torch.stack(parts).sum(dim=0) - u.shape[2] * np.log(2)
-        if bool(excess.isfinite().all()):
-            pull = decay.div_(grown).mul_(far).mul_(-2)
-        else:
-            size = u.abs()
-            excess = (size + (-2 * size).exp().log1p() - u * far).sum(dim=2) - u.shape[2] * np.log(2)
-            pull = u.tanh() - far
-        excess = excess + self.log_k[:, None]
-        pull *= excess.sigmoid()[:, :, None]
-        return torch.nn.functional.softplus(excess, threshold=torch.inf).mean(dim=1), near.mT @ pull
 
     def rows(self) -> list[dict[str, object]]:
         """What the records hold of the present state, learner by learner."""
