@@ -7,7 +7,8 @@ the order in which `train` draws them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ from mmcl.training.plan import Plan
 from mmcl.training.stacked_scores import slope_in_r
 from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
 from mmcl.trajectory import Trajectory
+
+SMALL = 2**19  # signs in a step; below, the threads of a product cost more than they bring
 
 
 def train_many(
@@ -87,7 +90,8 @@ def train_many(
     objectives = _objectives(objective, len(rngs))
     starts = [starting_weights(data, objectives[0], width, weights, None, rng) for rng in rngs]
     learners = _Learners(data, objectives, starts, n, precision(dtype), _device(device))
-    return _descend(learners, plan, list(rngs))
+    with _threads(1 if learners.small else torch.get_num_threads()):
+        return _descend(learners, plan, list(rngs))
 
 
 def _sequence(value: Any, name: str) -> Sequence[Any]:
@@ -107,6 +111,17 @@ def _objectives(objective: Objective | Sequence[Objective], count: int) -> Seque
         names = ", ".join(sorted({type(one).__name__ for one in several}))
         raise TypeError(f"`objective` must be of one kind for all learners; got {names}.")
     return several
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads of torch, for now."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _device(name: str) -> torch.device:
@@ -141,6 +156,7 @@ class _Learners:
         self.frames = [frame for frame, _ in stacked]
         self.state = self._moved(np.stack([triangle.T for _, triangle in stacked]))
         self.norm_at_start = self.state.square().sum(dim=(1, 2))
+        self.small = len(starts) * batch_size * len(scales) < SMALL
         self.loss = np.full(len(starts), np.nan)
         self.tau2 = self._moved(np.array([getattr(one, "inverse_temperature", 1.0) for one in objectives], dtype))
         with np.errstate(divide="ignore"):
