@@ -34,7 +34,7 @@ ACCENT = "#0b8f6a"
 STRENGTH = LinearSegmentedColormap.from_list("strength", ["#a88a12", "#c2566b", "#b0479b", "#7d45c4"])
 """The coordinates of the signal, from the weakest (0) to the strongest (1)."""
 
-LIGHT_PAGE, DARK_PAGE = "#ffffff", "#14181e"
+LIGHT_PAGE, DARK_PAGE = "#ffffff", "#121212"
 """The two backgrounds of the site."""
 READABLE = 4.5
 """The contrast that the WCAG ask of text."""
@@ -191,7 +191,7 @@ def readable(colour: str, page: str) -> str:
     """The colour, mixed with black or white, away from the page, by no more than it takes to be read there as text.
 
     >>> readable("#7d45c4", LIGHT_PAGE), readable("#7d45c4", DARK_PAGE)
-    ('#7d45c4', '#986cd0')
+    ('#7d45c4', '#9466cf')
     """
     away = np.array(mpl.colors.to_rgb(INK if _luminance(page) > 0.5 else PAPER))
     for part in np.linspace(0, 1, 101):
