@@ -77,7 +77,7 @@ def _features(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
     width, size = same.curves["width"], same.curves["batch"]
     by_width, by_size = same.curves["listed"][0], same.curves["by batch"].max(axis=1)[0]
     powers = [check.measured for check in same.checks[1:3]]
-    change: float = centred["largest change of the largest κ, n = 4 and 8"].measured
+    change: float = centred["τ² = 1 and 4, n from 4 on: largest change of κ at any time"].measured
     added = centred["n times what it adds to the loss, extrapolated"]
     far = max(offset[f"{name}: largest error of θ"].measured for name in ("InfoNCE", "positives only"))
     return (
@@ -87,7 +87,7 @@ def _features(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
             f"{_size('m', width[0] * by_width / GOOD, width)} with all pairs; "
             f"{_size('n', size[0] * by_size / GOOD, size)}"),
         Row("centring", "positives: clock $1-1/n$; in-batch loss: a shift of order $1/n$, none at $n=2$",
-            f"shift ${added.measured:.4f}/n$, ${added.predicted:.4f}/n$ predicted; largest κ moves by {change:.4f}",
+            f"shift ${added.measured:.4f}/n$, ${added.predicted:.4f}/n$ predicted; κ moves by at most {change:.3f}",
             f"$n={_whole(1 / GOOD)}$ (clock of positives)"),
         Row("common offset", "InfoNCE: one more noise coordinate; positives only: one more signal",
             f"{far:.4f} in θ", _step("\\eta", 0.05 * GOOD / far, [0.05])),

@@ -92,6 +92,12 @@ def test_real_towers_centre_as_the_reduced_form_does(normalization):
             '`batch_size` (n) must be given with `normalization` "sample" in a world of `PairedData`.',
         ),
         (
+            lambda: train(SMALL, PositiveOnly(), centering=True, normalization="batch", **PLAN | {"batch_size": 1}),
+            ValueError,
+            '`batch_size` (n) must be large enough that, with `normalization` "batch", the outputs of no batch are all '
+            "zero; got 1, and a batch of zeros in modality A.",
+        ),
+        (
             lambda: CenteredBatchForce(InBatchInfoNCE(1.0), 1), ValueError,
             "`batch_size` (n) must be a whole number of at least 2; got 1.",
         ),

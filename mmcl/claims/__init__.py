@@ -28,6 +28,7 @@ from mmcl.claims import (  # isort: skip
     practice,  # noqa: F401
     practice_steps,  # noqa: F401
     practice_features,  # noqa: F401
+    practice_centring,  # noqa: F401
     practice_adam,  # noqa: F401
     practice_unequal,  # noqa: F401
     practice_worlds,  # noqa: F401

@@ -6,14 +6,19 @@ batches, which goes on while the mean force is zero.
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.special import expit
+from collections.abc import Callable
+from dataclasses import replace
 
-from mmcl.claims.claim import Check, Evidence, Run, at_least, at_most, claim
+import numpy as np
+from numpy import ndarray as Array
+
+from mmcl.claims.batch_drift import lengthening, over_all_batches, removed
+from mmcl.claims.claim import Check, Evidence, Run, at_least, at_most, claim, zero
 from mmcl.claims.summary import dots
 from mmcl.data import PairedData
 from mmcl.family import Sigmoid, Spectral
 from mmcl.flow import gradient_flow
+from mmcl.pair import Pair
 from mmcl.training import orthonormal_weights, train
 from mmcl.training.initial import Weights
 from mmcl.trajectory import Trajectory
@@ -21,9 +26,9 @@ from mmcl.worlds import CANONICAL
 
 LONG, EARLY = Spectral(16.0), Sigmoid(10.0, 5.0, 15.0)
 STEP, ANCHORS, HORIZON = 1 / 2, 256, 400.0  # as for every other loss of the family
+FEW = PairedData(signal_a=(2.0, 1.0), noise_a=0.5, ambient_dim=3)  # sixteen patterns of signs
 FINE, REST = 1 / 32, 20.0  # a step far below the spectral loss's limit, and when its flow rests
-DRIFTS = ((1 / 32, 64), (1 / 16, 64), (1 / 32, 128))  # steps and batches whose drift is measured
-BRIEF, RUNS = 0.5, 64  # before forces answer the drift; how many runs are averaged
+DRIFTS = ((1 / 128, 64, 16, 250), (1 / 16, 128, 16, 160))  # step, batch, steps, and how many runs are averaged
 
 
 def curvature(data: PairedData, objective: Spectral, weights: Weights) -> float:
@@ -50,40 +55,22 @@ def curvature(data: PairedData, objective: Spectral, weights: Weights) -> float:
     return float(2 * objective.square_norm**2 * max(slopes.max(), np.linalg.eigvalsh(own)[-1]))
 
 
-def batch_drift(data: PairedData, objective: Sigmoid, step_size: float, batch_size: int, time: float) -> float:
-    r"""How much of the noise share batches remove by `time` from an orthogonal start of a symmetric world, to first
-    order.
-
-    While R is small every pair of the batch pulls alike, and the gradient in R is
-    $\tau^2K\,\mathrm{sigmoid}(b)$ times a mean of $\varepsilon_{A,i}\varepsilon_{B,j}^\top$ over pairs $i\ne j$. Its
-    expectation is zero; an entry has the variance $v=(\tau^2K\,\mathrm{sigmoid}(b))^2/n(n-1)$. Such steps lengthen
-    every image, $\frac{d}{dt}a_j=\eta v\sigma_j^4/N^2$: the strong ones most.
-
-    Args:
-        data: the world.
-        objective: the loss, with a bias b large enough that positive pairs hardly pull.
-        step_size: η.
-        batch_size: n.
-        time: t, short.
-    """
-    view, n = data.views.a, batch_size
-    s, x = view.signal**2, view.noise**2
-    N2, noise = s.sum() + x.sum(), x.sum()
-    v = (objective.inverse_temperature * objective.negatives * expit(objective.bias)) ** 2 / (n * (n - 1))
-    longer = step_size * v * time / N2
-    return float(longer * (noise * np.sum(s**2) - s.sum() * np.sum(x**2)) / N2**2)
-
-
 @claim(
     id="at-rest",
     statement="Where the forces vanish before the noise is gone, nothing holds the lengths. Under the spectral loss "
     "with $\\mu=16$ a step beyond $2/\\lambda_{\\max}$ throws them off; under the sigmoid loss with $b=5$ the noise "
-    "of batches moves them, in proportion to $\\eta/n(n-1)$.",
+    "of batches lengthens image j by $\\eta^2v\\sigma_j^4/N^2$ a step, $1+\\sigma_j^2/N^2$ times that if it is signal, "
+    "with $v\\propto1/n(n-1)$, until forces answer.",
     source="ours",
     chapter="losses",
 )
-def at_rest(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
-    """Spectral: two steps, with the full gradient. Sigmoid: one long run, and many brief ones on small batches."""
+def at_rest(
+    flow: Run = gradient_flow,
+    descend: Run = train,
+    law: Callable[..., Array] = lengthening,
+    moved: Callable[..., float] = removed,
+) -> Evidence:
+    """Spectral: two steps, with the full gradient. Sigmoid: all batches, many brief runs on small ones, and a long."""
     end = flow(CANONICAL, LONG, [0.0, REST]).condition_number[-1]
     long = _descent(descend, LONG, STEP, None, HORIZON)
     fine = _descent(descend, LONG, FINE, None, REST)
@@ -105,26 +92,50 @@ def at_rest(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
             "μ = 16: κ where steps of 1/2 end",
             2 * end,
             long.condition_number[-1],
-            reason="twice the flow's; how far counts as thrown off is chosen",
+            reason="twice the flow's is chosen; from orthonormal rows with full gradients nothing is random",
         ),
     ]
-    loud = _descent(descend, EARLY, STEP, ANCHORS, HORIZON)
-    checks += [_drift(descend, step, n) for step, n in DRIFTS]
-    return Evidence(tuple(checks), dots("spectral, μ = 16, η = 1/2", long) | dots("sigmoid, b = 5, n = 256", loud))
-
-
-def _drift(descend: Run, step: float, n: int) -> Check:
-    """The mean noise share that brief runs lose; the flow loses none by then, to within 1e-5."""
-    runs = [_descent(descend, EARLY, step, n, BRIEF, seed=seed) for seed in range(RUNS)]
-    lost = [float((run.noise_share[0] - run.noise_share[-1]).mean()) for run in runs]
-    due, error = batch_drift(CANONICAL, EARLY, step, n, BRIEF), float(np.std(lost, ddof=1) / np.sqrt(RUNS))
-    return Check(
-        f"b = 5: noise share that batches remove by t = {BRIEF:g}, η = 1/{1 / step:g}, n = {n}",
-        due,
-        float(np.mean(lost)),
-        4 * error + 0.05 * due,
-        f"four standard errors of {RUNS} runs, whose scatter is skewed, and 5% for forces, which begin to answer",
+    sharp = replace(EARLY, bias=40.0)
+    far = max(np.abs(over_all_batches(FEW, sharp, n) / law(FEW, sharp, n) - 1).max() for n in (2, 3))
+    checks.append(
+        zero(
+            "b = 40, all batches of 2 and 3: largest relative error of what a step adds to a length",
+            far,
+            tolerance=1e-10,
+            reason="round-off; positive pairs pull by sigmoid(−40)",
+        )
     )
+    drifts, laws = zip(*(_drift(flow, descend, moved, *setting) for setting in DRIFTS), strict=True)
+    loud = _descent(descend, EARLY, STEP, ANCHORS, HORIZON)
+    return Evidence(
+        (*checks, *drifts),
+        dots("spectral, μ = 16, η = 1/2", long) | dots("sigmoid, b = 5, n = 256", loud) | {"laws": np.array(laws)},
+    )
+
+
+def _drift(
+    flow: Run, descend: Run, moved: Callable[..., float], step: float, n: int, steps: int, runs: int
+) -> tuple[Check, float]:
+    """The mean noise share that brief runs lose against what batches remove and the flow; and the law by itself."""
+    start: Weights = Pair(*np.split(np.eye(2 * CANONICAL.views.a.ambient_dim), 2))
+    lost = []
+    for rng in np.random.default_rng([92, n]).spawn(runs):
+        run = descend(
+            CANONICAL, EARLY, weights=start, step_size=step, steps=steps, batch_size=n, rng=rng, record_every=steps,
+            progress=False,
+        )  # fmt: skip
+        lost.append(float((run.noise_share[0] - run.noise_share[-1]).mean()))
+    alone = flow(CANONICAL, EARLY, [0.0, step * steps]).noise_share[:, 0]
+    due, law = (moved(CANONICAL, EARLY, step, n, steps, answered=answered) for answered in (True, False))
+    error = float(np.std(lost, ddof=1) / np.sqrt(runs))
+    check = Check(
+        f"b = 5: noise share lost by t = {step * steps:g}, η = 1/{1 / step:g}, n = {n}",
+        due + float(alone[0] - alone[1]),
+        float(np.mean(lost)),
+        4 * error + (law - due) ** 2 / law,
+        f"four standard errors of {runs} runs, and the square of the share by which forces answer",
+    )
+    return check, law
 
 
 def _descent(

@@ -1,23 +1,18 @@
-"""Claims: what normalising and centring the features do, and what a common offset of the data does."""
+"""Claims: what normalising the features does, and what a common offset of the data does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy import ndarray as Array
 
-from mmcl.centering import CenteredBatchForce, centering_shift
 from mmcl.claims.claim import Check, Evidence, Run, at_most, claim, close, slope, zero
 from mmcl.claims.practice import TRIPLE
-from mmcl.claims.practice_steps import TINY
 from mmcl.covariance import covariance_flow
 from mmcl.data import PairedData
 from mmcl.empirical import EmpiricalPairs
 from mmcl.flow import gradient_flow
-from mmcl.force_flow import force_flow
-from mmcl.forces import BatchForce
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.training import orthonormal_weights, train
@@ -120,62 +115,6 @@ def shares(weights: Weights | None, data: PairedData) -> Array:
     k_a, k_b = (view.mixing.T @ w for view, w in zip(data.views, weights, strict=True))
     r = data.signal_dim
     return np.sum(k_a[:r] * k_b[:r], axis=1) / np.sqrt(np.sum(k_a**2) * np.sum(k_b**2))
-
-
-@claim(
-    id="centring",
-    statement="Centring the features by their batch slows positives down by $1-1/n$ and changes nothing else. The "
-    "in-batch loss it leaves as it is at $n=2$ and shifts by a known amount of order $1/n$ beyond; it stays a function "
-    "of θ, and its flow still balances.",
-    source="ours",
-    chapter="practice",
-)
-def centring(
-    force: Callable[..., CenteredBatchForce] = CenteredBatchForce, descend: Run = train, seeds: int = 12
-) -> Evidence:
-    """The listed force against the uncentred one, and training on centred batches against both predictions."""
-    loss, theta = InBatchInfoNCE(2.0), np.array([0.4, 0.2])
-    sizes = np.array([2, 4, 8, 16, 32, 64])
-    shift = np.array([n * (force(loss, int(n))(theta)[1] - BatchForce(loss, int(n))(theta)[1]) for n in sizes])
-    due, warm = centering_shift(theta, 2.0), InBatchInfoNCE(1.0)
-    times = np.concatenate([[0.0], np.geomspace(0.3, 200, 50)])
-    curves: dict[str, Array] = {"time": times, "batch": sizes, "shift": shift, "due": np.array(due)}
-    peaks = []
-    for n in (4, 8):
-        paths = [force_flow(TINY, f(warm, n), times, tolerance=1e-7) for f in (force, BatchForce)]
-        curves |= {f"kappa {n}": paths[0].condition_number, f"plain {n}": paths[1].condition_number}
-        peaks.append(paths[0].condition_number.max() / paths[1].condition_number.max() - 1)
-    start = orthonormal_weights((3, 3), 6, rng=np.random.default_rng(3))
-    plan: dict[str, Any] = {"weights": start, "centering": True, "batch_size": 4, "progress": False}
-    runs = [descend(TINY, warm, step_size=0.02, steps=300, record_every=30, rng=rng, **plan)
-            for rng in np.random.default_rng(17).spawn(seeds)]  # fmt: skip
-    theory = force_flow(TINY, force(warm, 4), runs[0].time, tolerance=1e-8)
-    alone = [descend(TINY, PositiveOnly(), step_size=0.02, steps=150, record_every=150, rng=rng, **plan)
-             for rng in np.random.default_rng(18).spawn(3 * seeds)]  # fmt: skip
-    slow = gradient_flow(TINY, PositiveOnly(), [0.0, 0.75 * 3.0])
-    curves |= {"run time": runs[0].time, "run kappa": np.mean([run.condition_number for run in runs], axis=0)}
-    reason = (
-        "a t-distributed score of that many runs exceeds it once in 300 trials, two coordinates, and the step's error"
-    )
-    return Evidence(
-        (
-            zero("n = 2: what centring adds to the loss", shift[0] / 2, tolerance=1e-12, reason="round-off"),
-            close("n times what it adds to the loss, extrapolated", due, 2 * shift[-1] - shift[-2], rel=0.03,
-                  reason="the remainder is of relative order $n^{-2}$ at n = 32 and 64"),
-            at_most("largest change of the largest κ, n = 4 and 8", 1e-3, np.abs(peaks).max(),
-                    reason="the bar is chosen: a tenth of one percent"),
-            at_most("n = 4: largest z-score of trained θ at t = 6", 4.5, _score(runs, theory.theta[-1]),
-                    reason=reason),
-            at_most("positives, n = 4: largest z-score against the flow at 3t/4", 4.0, _score(alone, slow.theta[-1]),
-                    reason=reason),
-        ),
-        curves,
-    )  # fmt: skip
-
-
-def _score(runs: list[Any], due: Array) -> float:
-    ends = np.array([run.theta[-1] for run in runs])
-    return float((np.abs(ends.mean(axis=0) - due) / (ends.std(axis=0, ddof=1) / np.sqrt(len(ends)))).max())
 
 
 @claim(

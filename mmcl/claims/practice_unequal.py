@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy import ndarray as Array
+from scipy.stats import kstest, kstwo, norm
 
 from mmcl.claims.claim import Check, Evidence, Run, at_most, claim, close
 from mmcl.claims.practice import GOOD, SHARE, coverage, enough, gaussian_by_law
@@ -28,14 +29,14 @@ PLAN: dict[str, Any] = {"step_size": 0.1, "steps": 120, "record_every": 120, "pr
 
 @claim(
     id="unequal",
-    statement="Opposed spectra and unequal noise leave the flow exact. The error of either modality's log κ at finite "
-    "width is normal with a spread $s\\,m^{-1/2}$, and $s$ follows from the run's derivative in the lengths and "
-    "overlaps of its start.",
+    statement="Opposed spectra and unequal noise leave the flow exact. What a finite width adds to either modality's "
+    "log κ, beside the error of the step, is as normal as a hundred runs can tell, with a spread $s\\,m^{-1/2}$; $s$ "
+    "follows from runs at infinite width whose start differs in a length or an overlap.",
     source="ours",
     chapter="practice",
 )
 def unequal(spread: Callable[..., Array] | None = None, flow: Run = gradient_flow, seeds: int = 100) -> Evidence:
-    """Training from orthonormal rows against the flow at two steps, and from random rows of the predicted width."""
+    """From orthonormal rows against the flow, at two steps; from random rows against orthonormal ones, at one."""
     ideal = Pair(*np.split(np.eye(D), 2))
     errors = []
     for step in (0.1, 0.05):
@@ -53,6 +54,7 @@ def unequal(spread: Callable[..., Array] | None = None, flow: Run = gradient_flo
     rngs = np.random.default_rng([77, m]).spawn(seeds)
     ends = np.array([_logs(train(OPPOSED, LOSS, weights=gaussian_by_law(5, m, rng=rng), **PLAN))[-1] for rng in rngs])
     far = ends - limit
+    worst = kstwo.isf(1 / 600, seeds)
     checks: list[Check] = [
         close("error at half the step, over that at the whole", 0.5, errors[1] / errors[0], rel=0.1,
               reason="first order, with a relative remainder of the size of the step"),
@@ -64,7 +66,10 @@ def unequal(spread: Callable[..., Array] | None = None, flow: Run = gradient_flo
         checks.append(close(f"spread of log κ of {letter}, times √m", size[i], np.sqrt(m * np.mean(far[:, i] ** 2)),
                             rel=3 / np.sqrt(2 * seeds) + 0.02,
                             reason="three standard errors of a spread, and 2% for the bias"))  # fmt: skip
-        checks.append(Check(f"share of runs whose κ of {letter} is good to 1%", due,
+        checks.append(at_most(f"largest distance of the distribution of log κ of {letter} from the normal one", worst,
+                              kstest(far[:, i] * np.sqrt(m) / size[i], norm.cdf).statistic,
+                              reason="Kolmogorov and Smirnov's, which exceeds it once in 600 trials"))  # fmt: skip
+        checks.append(Check(f"share of runs whose κ of {letter} is within 1% of infinite width", due,
                             float(np.mean(np.abs(far[:, i]) <= GOOD)),
                             3 * np.sqrt(due * (1 - due) / seeds) + 0.01,
                             "three standard errors of a share, and 1% for the bias"))  # fmt: skip
@@ -76,7 +81,7 @@ def unequal(spread: Callable[..., Array] | None = None, flow: Run = gradient_flo
         {
             "time": narrow.time, "run": np.exp(_logs(narrow)), "grid": grid, "flow": np.exp(_logs(exact)),
             "width": np.array(widths), "spread": size, "far": far, "share": np.array(SHARE),
-            "run noise": narrow.noise_share, "noise": exact.noise_share,
+            "run noise": narrow.noise_share, "noise": exact.noise_share, "step": limit - _logs(exact)[-1],
         },
     )  # fmt: skip
 
@@ -89,7 +94,8 @@ def _logs(path: Trajectory) -> Array:
 def spreads(step: float = 1e-3) -> Array:
     r"""$s_A,s_B$: a Gaussian start has entries of the Gram matrix of variance 2/m on the diagonal and 1/m off it.
 
-    By sign symmetry only the lengths of rows and the overlaps of a coordinate with itself count to first order.
+    By sign symmetry only the lengths of rows and the overlaps of a coordinate with itself count to first order. The
+    derivatives are central differences of runs at infinite width, off by about the square of `step`.
     """
     r, half = OPPOSED.signal_dim, D // 2
     places = [(i, i, 2.0) for i in range(D)] + [(p, half + p, 1.0) for p in range(r)]

@@ -116,6 +116,12 @@ def gradient(
         second = Pair(*(eps.T @ eps / len(eps) for eps in signs))
         norms = Pair(float(np.vdot(grams.aa, second.a)), float(np.vdot(grams.bb, second.b)))
         moments = second
+        for square, letter in zip(norms, "AB", strict=True):
+            if not square > 0:
+                raise ValueError(
+                    '`batch_size` (n) must be large enough that, with `normalization` "batch", the outputs of no batch '
+                    f"are all zero; got {len(signs.a)}, and a batch of zeros in modality {letter}."
+                )
     R = grams.ab / (np.sqrt(norms.a) * np.sqrt(norms.b))
     more = (np.eye(*R.shape) * (np.arange(len(R)) < signal_dim)[:, None],) if control_variates else ()
     found = gradient_in_r(objective, R.astype(signs.a.dtype, copy=False), signs, latents, *more)  # exact as the batch

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from mmcl import claims, gradient_flow, train
 from mmcl.claims import Evidence, at_rest, family
+from mmcl.claims.batch_drift import lengthening, removed
 from mmcl.family import Family, Spectral
 
 Patch = pytest.MonkeyPatch
@@ -43,15 +45,34 @@ def _on_large_batches(data, objective, *, batch_size, **settings):
     return train(data, objective, batch_size=batch_size and 2 * batch_size, **settings)
 
 
-def _restless(descend: Callable) -> Callable[[Patch], Evidence]:
+def _shared_signs_like_others(data, objective, batch_size):
+    """What a step adds to the lengths, had no sign of A a twin in B."""
+    view = data.views.a
+    factor = 1 + np.where(np.arange(len(view.scales)) < data.signal_dim, view.scales**2 / np.sum(view.scales**2), 0)
+    return lengthening(data, objective, batch_size) / factor
+
+
+def _unanswered(*setting, answered):
+    """What batches remove if no force answers."""
+    return removed(*setting, answered=False)
+
+
+def _restless(drift: int = 0, **broken: Callable) -> Callable[[Patch], Evidence]:
     def run(patch: Patch) -> Evidence:
-        patch.setattr(at_rest, "HORIZON", 10.0)
-        patch.setattr(at_rest, "DRIFTS", at_rest.DRIFTS[:1])
-        return claims.claim("at-rest").measure(descend=descend)
+        patch.setattr(at_rest, "HORIZON", 40.0)
+        patch.setattr(at_rest, "DRIFTS", at_rest.DRIFTS[drift : drift + 1])
+        return claims.claim("at-rest").measure(**broken)
 
     return run
 
 
 SABOTEURS: dict[str, tuple[Callable[[Patch], Evidence], ...]] = {
     id: (_broken(id),) for id in ("decoupled", "spectral", "sigmoid", "uniformity", "nt-xent")
-} | {"at-rest": (_restless(_in_short_steps), _restless(_on_large_batches))}
+} | {
+    "at-rest": (
+        _restless(descend=_in_short_steps),
+        _restless(descend=_on_large_batches),
+        _restless(law=_shared_signs_like_others),
+        _restless(1, moved=_unanswered),
+    )
+}

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmcl import claims, gradient_flow, train
+from mmcl import InBatchInfoNCE, PositiveOnly, claims, gradient_flow, train
 from mmcl.centering import CenteredBatchForce
 from mmcl.claims import Evidence, practice, practice_features, practice_steps, practice_worlds
 from mmcl.closed_form import terminal_spread
@@ -16,6 +16,7 @@ from mmcl.forces import BatchForce
 from mmcl.latents import Signs
 from mmcl.stability import step_limit
 from mmcl.trajectory import Trajectory
+from mmcl.worlds import CANONICAL
 
 Patch = pytest.MonkeyPatch
 
@@ -77,17 +78,21 @@ def _with_a_heavier_row(data, objective, *, weights, **settings):
     return train(data, objective, weights=weights, **settings)
 
 
-class _UncentredAnchors(CenteredBatchForce):
-    """Centring that forgets the batch."""
+class _CentredOnOneMore(CenteredBatchForce):
+    """Centring on a batch of one pair too many."""
 
     def __call__(self, theta):
-        """The force of the plain batch."""
-        return BatchForce(self.objective, self.batch_size)(theta)
+        """The force of the next larger batch."""
+        return CenteredBatchForce(self.objective, self.batch_size + 1)(theta)
 
 
-def _without_centring(data, objective, *, centering, **settings):
-    """Training that leaves the features as they are."""
-    return train(data, objective, **settings)
+def _without_centring(broken: type):
+    """Training that leaves the features as they are under one loss, and centres them under the other."""
+
+    def descend(data, objective, *, centering, **settings):
+        return train(data, objective, centering=centering and not isinstance(objective, broken), **settings)
+
+    return descend
 
 
 def _of_a_quieter_offset(data, objective, times, **settings):
@@ -113,6 +118,11 @@ def _adam(patch: Patch, **broken) -> Evidence:
 def _by_plain_descent(data, objective, *, optimizer, step_size, steps, **settings):
     """Training without Adam."""
     return train(data, objective, step_size=0.3, steps=steps, **settings)
+
+
+def _hardly_in_the_large_world(data, objective, *, steps, **settings):
+    """Training that takes a hundredth of its steps in the canonical world."""
+    return train(data, objective, steps=steps // 100 if data is CANONICAL else steps, **settings)
 
 
 def _of_signs(data, objective, times, **settings):
@@ -146,15 +156,19 @@ SABOTEURS: dict[str, tuple[Callable[[Patch], Evidence], ...]] = {
     "batch-bias": (_batch,),
     "normalisation": (_measured("normalisation", descend=_with_a_heavier_row, seeds=1), _one_width),
     "centring": (
-        _measured("centring", force=_UncentredAnchors, seeds=2),
-        _measured("centring", descend=_without_centring),
+        _measured("centring", force=_CentredOnOneMore, seeds=2),
+        _measured("centring", descend=_without_centring(InBatchInfoNCE)),
+        _measured("centring", descend=_without_centring(PositiveOnly)),
     ),
     "offset": (_measured("offset", flow=_of_a_quieter_offset),),
     "unequal": (
         _measured("unequal", spread=lambda: np.array([0.09, 0.09]), seeds=60),
         _measured("unequal", flow=_as_the_symmetric, seeds=10),
     ),
-    "adam": (lambda patch: _adam(patch, descend=_by_plain_descent),),
+    "adam": (
+        lambda patch: _adam(patch, descend=_by_plain_descent),
+        lambda patch: _adam(patch, descend=_hardly_in_the_large_world),
+    ),
     "step-limit": (_measured("step-limit", limit=_one_percent_too_large),),
     "momentum": (_momentum,),
     "weight-decay": (_measured("weight-decay", descend=_decaying_once_too_often),),
