@@ -18,6 +18,8 @@ from benchmarks.in_batch import features, ours
 from mmcl import InfoNCE, PairedData, gradient_flow, train
 from mmcl.benchmark import Growth, slope
 from mmcl.training import gaussian_weights
+from mmcl.training.many import train_many
+from mmcl.worlds import CANONICAL
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 Sizes = tuple[int, ...]
@@ -55,6 +57,7 @@ def _measured(rounds: int, quick: bool) -> Iterator[Growth]:
              lambda n: _batch(n, 512), lambda n: n**2 * 512, "n^2m")  # fmt: skip
     yield of("in-batch-m", "the in-batch loss and gradient, n = 2048", "m", sizes(1024, 2048, 4096, 8192),
              lambda m: _batch(2048 // less, m), lambda m: 2048**2 * m, "n^2m")  # fmt: skip
+    yield of("seeds", "a step of `train_many`", "s", sizes(16, 32, 64, 128), _seeds, lambda s: s, "s")
     yield of("flow-r", "the exact flow to t = 20", "r", sizes(30_000, 60_000, 120_000, 240_000), _flow,
              lambda r: r, "r")  # fmt: skip
 
@@ -74,6 +77,17 @@ def _step(n: int, d: int, steps: int = 4) -> Callable[[], float]:
         return _timed(
             lambda: train(data, InfoNCE(4.0, 511.0), weights=weights, step_size=0.1, steps=count, batch_size=n,
                           rng=np.random.default_rng(1), record_every=10**6, progress=False, dtype=np.float32)
+        )  # fmt: skip
+
+    return lambda: (run(1 + steps) - run(1)) / steps
+
+
+def _seeds(count: int, steps: int = 4) -> Callable[[], float]:
+    def run(length: int) -> float:
+        rngs = np.random.default_rng(0).spawn(count)
+        return _timed(
+            lambda: train_many(CANONICAL, InfoNCE(4.0, 511.0), rngs=rngs, width=128, step_size=0.1, steps=length,
+                               batch_size=512, record_every=10**6, progress=False, dtype=np.float32)
         )  # fmt: skip
 
     return lambda: (run(1 + steps) - run(1)) / steps

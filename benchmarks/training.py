@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from mmcl import InfoNCE, train
 from mmcl.benchmark import AT_LEAST, AT_MOST, Cost, Growth, Race
 from mmcl.pair import Pair
 from mmcl.training import gaussian_weights
+from mmcl.training.many import train_many
+from mmcl.trajectory import Trajectory
 from mmcl.worlds import CANONICAL
 
 BATCH, WIDTH, STEP, STEPS, TAU2 = 512, 512, 0.5, 800, 4.0
@@ -33,11 +35,6 @@ def ours(weights: Pair[np.ndarray], steps: int, dtype: type, seed: int = 1, **se
                 rng=np.random.default_rng(seed), dtype=dtype, progress=False, **settings)  # fmt: skip
     assert run.weights is not None
     return run.weights
-
-
-def offers(name: str) -> bool:
-    """Whether `train` has this option."""
-    return name in inspect.signature(train).parameters
 
 
 def run_of_800_steps(rounds: int, steps: int = STEPS) -> Iterator[Race]:
@@ -67,11 +64,8 @@ def run_of_800_steps(rounds: int, steps: int = STEPS) -> Iterator[Race]:
         )  # fmt: skip
 
 
-def full_gradient(rounds: int, batches: int = 400) -> Iterator[Race | str]:
+def full_gradient(rounds: int, batches: int = 400) -> Iterator[Race]:
     """Time to know the full gradient to 1%: batches that are needed, times the time of one."""
-    if not offers("control_variates"):
-        yield "The full gradient to 1%: this version of `train` has no control variates."
-        return
     loop, time = PlainLoop(CANONICAL, TAU2, BATCH, SINGLE), 10
     states = {"at the start": start(), "at t = 5": ours(start(), time, np.float64)}
     for place, weights in states.items():
@@ -215,8 +209,30 @@ def bare_products(rounds: int, repeats: int = 40) -> Iterator[Race]:
                        costs[key], AT_MOST, bound, note=note if dtype is SINGLE else "")  # fmt: skip
 
 
-def many_seeds(rounds: int, seeds: int = 32) -> Iterator[Race | str]:
-    """Many seeds in one call, against as many calls."""
-    if not offers("seeds"):
-        yield f"{seeds} seeds at once: this version of `train` takes one seed a call."
-        return
+def many_seeds(rounds: int, seeds: int = 32, steps: int = 100) -> Iterator[Race]:
+    """Many seeds in one call, a seed's share against the time of one alone."""
+    settings: dict[str, Any] = {"step_size": STEP, "batch_size": BATCH, "width": WIDTH, "progress": False}
+    for dtype, name in ((np.float32, "float32"), (np.float64, "float64")):
+
+        def together(count: int = steps, dtype: type = dtype) -> list[Trajectory]:
+            rngs = np.random.default_rng(0).spawn(seeds)
+            return train_many(CANONICAL, OBJECTIVE, rngs=rngs, steps=count, record_every=count, dtype=dtype, **settings)
+
+        def alone(count: int = steps, dtype: type = dtype) -> Trajectory:
+            rng = np.random.default_rng(0).spawn(1)[0]
+            return train(CANONICAL, OBJECTIVE, rng=rng, steps=count, record_every=count, dtype=dtype, **settings)
+
+        apart = float(np.max(np.abs(together(5)[0].theta - alone(5).theta)))
+        assert apart < (1e-5 if dtype is np.float32 else 1e-10), f"one seed of many differs from itself by {apart:.1e}"
+        costs = compete(
+            {
+                "ours": Contender("mmcl.train_many", together, per=float(seeds), managed=True),
+                "theirs": Contender("mmcl.train", alone, managed=True),
+            },
+            rounds,
+        )
+        yield Race(
+            f"seeds-{name}", f"a seed of {seeds} at once, {steps} steps, against one alone, {name}", **costs,
+            relation=AT_MOST, bound=0.5, note="" if dtype is np.float64 else "Each seed has weights, batches and "
+            "results of its own: those of `train`, to round-off (asserted before).",
+        )  # fmt: skip

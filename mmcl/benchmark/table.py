@@ -26,12 +26,12 @@ def race_rows(races: Sequence[Race]) -> str:
 def _cells(race: Race) -> list[str]:
     more = "> " if race.censored and race.relation == AT_LEAST else ""
     low, high = race.ratios.min(), race.ratios.max()
-    promised = "–" if race.bound is None else f"{SIGNS[race.relation]} {_number(race.bound)}"
+    promised = "–" if race.bound is None else f"{SIGNS[race.relation]} {number(race.bound)}"
     if race.bound is not None:
         promised += "" if race.reached else ", **missed**"
-    spread = "–" if len(race.ratios) == 1 else f"{_number(low)} – {_number(high)}"
+    spread = "–" if len(race.ratios) == 1 else f"{number(low)} – {number(high)}"
     ours, theirs = (_shown(cost, race.unit) for cost in (race.ours, race.theirs))
-    return [f"**{more}{_number(race.ratio)}**", spread, promised, race.work, ours, more + theirs]
+    return [f"**{more}{number(race.ratio)}**", spread, promised, race.work, ours, more + theirs]
 
 
 def _shown(cost: Cost, unit: str) -> str:
@@ -52,7 +52,7 @@ def growth_rows(growths: Sequence[Growth]) -> str:
         formula = f" (${one.formula}$)" if one.formula else ""
         ends = f"${one.variable}$ = {one.sizes[0]:,.0f} – {one.sizes[-1]:,.0f}"
         times = f"{quantity(one.values[0])} – {quantity(one.values[-1])}"
-        lines.append(f"| **{one.slope:.2f}** | {expected}{formula} | {one.work} | {ends} | {times} |")
+        lines.append(f"| **{one.slope + 0.0:.2f}** | {expected}{formula} | {one.work} | {ends} | {times} |")
     return "\n".join(lines)
 
 
@@ -72,7 +72,7 @@ def quantity(value: float, unit: str = "s") -> str:
     return f"{value / scale:.3g} {name}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """A ratio with two or three digits, never as a power of ten."""
     if value >= 100:
         return f"{float(f'{value:.3g}'):,.0f}"

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from mmcl.benchmark import AT_LEAST, Growth, Nothing, Race, Results, quantity
+from mmcl.benchmark.table import number
 from mmcl.figures import style
 from mmcl.figures.display import Display, show
 
@@ -20,12 +21,11 @@ SHORT = {
     "full-gradient-start": "full gradient to 1%, at the start",
     "full-gradient-5": "full gradient to 1%, at t = 5",
     "widest": "a step at the largest width",
-    "seeds": "32 seeds at once",
     "in-batch-open-clip": "in-batch loss, open_clip, float32",
     "in-batch-open-clip-float64": "in-batch loss, open_clip, float64",
-    "in-batch-info_nce": "in-batch loss, info-nce-pytorch (one direction)",
-    "in-batch-lightly": "in-batch loss, lightly (2n × 2n)",
-    "in-batch-metric-learning": "in-batch loss, pytorch-metric-learning (2n × 2n)",
+    "in-batch-info_nce": "in-batch loss, info-nce-pytorch, one direction",
+    "in-batch-lightly": "in-batch loss, lightly, 2n × 2n",
+    "in-batch-metric-learning": "in-batch loss, pytorch-metric-learning, 2n × 2n",
     "memory-open_clip": "memory, open_clip",
     "memory-lightly": "memory, lightly",
     "flow": "exact flow, SciPy RK45",
@@ -34,8 +34,8 @@ SHORT = {
 }
 """Races that the figure names; the table has all."""
 CAPTION = (
-    "<strong>Against others, on the same work, on this machine.</strong> Left: how many times more the other takes "
-    "than this package; bars run from the lowest round to the highest, ticks are what was promised. Right: a step "
+    "<strong>Against others, on the same work, on this machine.</strong> Above: how many times more the other takes "
+    "than this package; bars run from the lowest round to the highest, ticks are what was promised. Below: a step "
     "of training against the width."
 )
 
@@ -61,8 +61,8 @@ def drawing(found: Results | Nothing) -> Captioned | None:
     """
     if not isinstance(found, Results) or not _named(found):
         return None
-    said = "; ".join(f"{SHORT[race.id]} {race.ratio:.3g} times" for race in _named(found))
-    alt = f"Bars over a logarithmic axis, one for each race: {said}. Beside them, a step of training against the width."
+    said = "; ".join(f"{SHORT[race.id]} {number(race.ratio)} times" for race in _named(found))
+    alt = f"Bars over a logarithmic axis, one for each race: {said}. Below them, a step of training against the width."
     return Captioned(show(ratios(found), name="benchmark", alt=alt), CAPTION)
 
 
@@ -73,13 +73,13 @@ def ratios(found: Results) -> Figure:
         found: one run of the benchmark.
     """
     races, widths = _named(found), [one for one in found.growths if one.id in ("width", "width-plain")]
+    above, below = 0.9 + 0.27 * len(races), 2.6 if widths else 0.0
     with style.style():
-        height = 1.2 + 0.3 * len(races)
-        columns, shares = (2, [1.15, 1]) if widths else (1, [1])
-        figure, panels = style.panels(columns, height=max(height, 2.9), squeeze=False, width_ratios=shares)
+        rows = {"rows": 2, "height_ratios": [above, below]} if widths else {"rows": 1}
+        figure, panels = style.panels(1, height=above + below, squeeze=False, **rows)
         _bars(panels[0, 0], races)
         if widths:
-            _width(panels[0, 1], widths)
+            _width(panels[1, 0], widths)
     return figure
 
 
@@ -95,14 +95,15 @@ def _bars(axes: Axes, races: Sequence[Race]) -> None:
         axes.plot(race.ratio, place, color=style.NEGATIVE, **style.TRAINING | {"markersize": 6.0})
         if bound is not None:
             axes.plot(bound, place, color=style.POSITIVE, marker="|", markersize=11, markeredgewidth=2, linestyle="")
-        label = f"{SHORT[race.id]}: {'> ' if race.censored else ''}{race.ratio:.3g}×"
-        axes.annotate(label, (1.0, place), xycoords=("axes fraction", "data"), xytext=(0, 5),
-                      textcoords="offset points", ha="right", va="bottom", fontsize=8)  # fmt: skip
+        label = f"{'> ' if race.censored else ''}{number(race.ratio)}×"
+        style.name_line(axes, label, (max(high, bound or 0), place), xytext=(9, 0))
     axes.axvline(1.0, color=style.NOISE, linewidth=1.0)
-    axes.set(xscale="log", ylim=(len(races) - 0.5, -0.9), xlabel="times as much as this package")
+    axes.set(xscale="log", ylim=(len(races) - 0.5, -0.5), xlabel="times as much as this package")
+    axes.set_xlim(None, axes.get_xlim()[1] * 3)  # room for the last number
     axes.xaxis.set_major_locator(LogLocator(base=10, numticks=7))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_locator(NullLocator())
+    axes.set_yticks(range(len(races)), [SHORT[race.id] for race in races])
+    axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
 
