@@ -138,5 +138,5 @@ def _against(id: str, data: PairedData, horizon: float, method: str, rounds: int
         yield Race(id, work, **costs, relation=AT_LEAST, bound=3.0 if promised else None,
                    note=f"Both at a tolerance of {TOLERANCE:.0e}; their ends differ by {apart:.0e}.")  # fmt: skip
     if promised:
-        limit = Cost("5 s", (5.0,) * len(costs["ours"].values))
+        limit = Cost("the time promised", (5.0,) * len(costs["ours"].values))
         yield Race(f"{id}-limit", work, costs["ours"], limit, AT_MOST, 1.0)
