@@ -87,7 +87,7 @@ def many_coordinates(rounds: int, r: int = COORDINATES) -> Iterator[Race | str]:
     """To the canonical horizon, and to the horizon at which so many coordinates have balanced as far."""
     assert_as_exact()
     data, canonical = world(r), world(8)
-    longer = HORIZON * _power(data) / _power(canonical)
+    longer = HORIZON * power(data) / power(canonical)
     for name, horizon in (("", HORIZON), ("-scaled", longer)):
         say(f"  flow to t = {horizon:.4g}")
         yield from _against(f"flow{name}", data, horizon, "RK45", rounds if name == "" else 1, promised=name == "")
@@ -112,7 +112,7 @@ def assert_as_exact() -> None:
         assert error < WITHIN * TOLERANCE, f"a solver errs by {error:.1e} at a tolerance of {TOLERANCE:.0e}"
 
 
-def _power(data: PairedData) -> float:
+def power(data: PairedData) -> float:
     """N² at the start, which sets the pace."""
     return float(np.sum(data.views.a.scales**2))
 
@@ -138,5 +138,5 @@ def _against(id: str, data: PairedData, horizon: float, method: str, rounds: int
         yield Race(id, work, **costs, relation=AT_LEAST, bound=3.0 if promised else None,
                    note=f"Both at a tolerance of {TOLERANCE:.0e}; their ends differ by {apart:.0e}.")  # fmt: skip
     if promised:
-        limit = Cost("5 s", (5.0,) * len(costs["ours"].values))
+        limit = Cost("the time promised", (5.0,) * len(costs["ours"].values))
         yield Race(f"{id}-limit", work, costs["ours"], limit, AT_MOST, 1.0)

@@ -13,7 +13,7 @@ from dataclasses import asdict
 import numpy as np
 
 from benchmarks.flow import OBJECTIVE as FLOW_OBJECTIVE
-from benchmarks.flow import world
+from benchmarks.flow import power, world
 from benchmarks.in_batch import features, ours
 from mmcl import InfoNCE, PairedData, gradient_flow, train
 from mmcl.benchmark import Growth, slope
@@ -50,15 +50,15 @@ def _measured(rounds: int, quick: bool) -> Iterator[Growth]:
         return Growth(id, work, letter, at, tuple(map(float, values)), expected, formula)
 
     yield of("step-n", "a step of `train`, d = 64", "n", sizes(4096, 8192, 16384, 32768), lambda n: _step(n, 64),
-             lambda n: n * 64**2 + 64**3, "nd^2+d^3")  # fmt: skip
+             lambda n: 4 * n * 64**2 + 6 * 64**3, "4nd^2+6d^3")  # fmt: skip
     yield of("step-d", "a step of `train`, n = 512", "d", sizes(256, 512, 1024, 2048), lambda d: _step(512, d),
-             lambda d: 512 * d**2 + d**3, "nd^2+d^3")  # fmt: skip
+             lambda d: 4 * 512 * d**2 + 6 * d**3, "4nd^2+6d^3")  # fmt: skip
     yield of("in-batch-n", "the in-batch loss and gradient, m = 512", "n", sizes(2048, 4096, 8192, 16384),
              lambda n: _batch(n, 512), lambda n: n**2 * 512, "n^2m")  # fmt: skip
     yield of("in-batch-m", "the in-batch loss and gradient, n = 2048", "m", sizes(1024, 2048, 4096, 8192),
              lambda m: _batch(2048 // less, m), lambda m: 2048**2 * m, "n^2m")  # fmt: skip
     yield of("seeds", "a step of `train_many`", "s", sizes(16, 32, 64, 128), _seeds, lambda s: s, "s")
-    yield of("flow-r", "the exact flow to t = 20", "r", sizes(30_000, 60_000, 120_000, 240_000), _flow,
+    yield of("flow-r", "the exact flow to the same stage", "r", sizes(10_000, 20_000, 40_000, 80_000), _flow,
              lambda r: r, "r")  # fmt: skip
 
 
@@ -99,8 +99,10 @@ def _batch(n: int, m: int) -> Callable[[], float]:
 
 
 def _flow(r: int) -> Callable[[], float]:
+    """To the stage that 8 coordinates have reached at t = 20: N² sets the pace, and with it the number of steps."""
     data = world(r)
-    return lambda: _timed(lambda: gradient_flow(data, FLOW_OBJECTIVE, [0.0, 20.0]))
+    horizon = 20.0 * power(data) / power(world(8))
+    return lambda: _timed(lambda: gradient_flow(data, FLOW_OBJECTIVE, [0.0, horizon]))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_the_table_begins_with_the_ratio_and_says_what_was_missed():
 def test_the_table_says_on_what_it_was_measured_and_what_is_left_out():
     text = FOUND._repr_markdown_()
     assert "Measured on A processor, 2 cores. Versions: numpy 2.4.6." in text and "- lightly: why." in text
-    assert "- 800 steps: Same steps." in text and "trial" not in text
+    assert "- 800 steps, against PyTorch loop: Same steps." in text and "trial" not in text
     assert "A trial with few rounds" in replace(FOUND, quick=True)._repr_markdown_()
 
 

@@ -20,7 +20,13 @@ def race_rows(races: Sequence[Race]) -> str:
     head = ["ratio", "from – to", "promised", "work", "this package", "against"]
     lines = ["| " + " | ".join(head) + " |", "|--:|:--|:--|:--|:--|:--|"]
     lines += ["| " + " | ".join(_cells(race)) + " |" for race in races]
-    return "\n".join([*lines, "", said("Notes.", [f"{race.work}: {race.note}" for race in races if race.note])])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            said("Notes.", [f"{race.work}, against {race.theirs.name}: {race.note}" for race in races if race.note]),
+        ]
+    )
 
 
 def _cells(race: Race) -> list[str]:
@@ -52,7 +58,7 @@ def growth_rows(growths: Sequence[Growth]) -> str:
         formula = f" (${one.formula}$)" if one.formula else ""
         ends = f"${one.variable}$ = {one.sizes[0]:,.0f} – {one.sizes[-1]:,.0f}"
         times = f"{quantity(one.values[0])} – {quantity(one.values[-1])}"
-        lines.append(f"| **{one.slope + 0.0:.2f}** | {expected}{formula} | {one.work} | {ends} | {times} |")
+        lines.append(f"| **{round(one.slope, 2) + 0.0:.2f}** | {expected}{formula} | {one.work} | {ends} | {times} |")
     return "\n".join(lines)
 
 

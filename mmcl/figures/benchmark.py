@@ -99,7 +99,7 @@ def _bars(axes: Axes, races: Sequence[Race]) -> None:
         style.name_line(axes, label, (max(high, bound or 0), place), xytext=(9, 0))
     axes.axvline(1.0, color=style.NOISE, linewidth=1.0)
     axes.set(xscale="log", ylim=(len(races) - 0.5, -0.5), xlabel="times as much as this package")
-    axes.set_xlim(None, axes.get_xlim()[1] * 3)  # room for the last number
+    axes.set_xlim(None, axes.get_xlim()[1] * 5)  # room for the last number
     axes.xaxis.set_major_locator(LogLocator(base=10, numticks=7))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_yticks(range(len(races)), [SHORT[race.id] for race in races])
