@@ -46,13 +46,17 @@ def in_batch(features: Features, inverse_temperature: float, *, block: int | Non
     (f_a, f_b), scale = features, inverse_temperature / len(features.a)
     found = _shared(features, inverse_temperature, block) or _apart(features, inverse_temperature, block)
     rows, columns, weights = found
-    loss = (rows + columns).mean() - 2 * scale * (f_a * f_b).sum()
-    pull_a, pull_b = torch.empty_like(f_a), -2 * f_a
-    for part, weight in weights:
-        pull_a[part] = weight @ f_b - 2 * f_b[part]
-        pull_b += weight.T @ f_a[part]
-    gradient = Pair(pull_a * scale, pull_b * scale)
-    return float(loss), gradient, float((gradient.a * f_a).sum())  # the loss is a function of τ² f_A
+    loss = (rows + columns).mean() - 2 * scale * _inner(f_a, f_b)
+    pull_a, pull_b = -2 * f_b, -2 * f_a
+    for part, weight in weights:  # into place: a copy of the features would cost more than a block
+        pull_a[part].addmm_(weight, f_b)
+        pull_b.addmm_(weight.T, f_a[part])
+    gradient = Pair(pull_a.mul_(scale), pull_b.mul_(scale))
+    return float(loss), gradient, float(_inner(gradient.a, f_a))  # the loss is a function of τ² f_A
+
+
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    return torch.dot(a.reshape(-1), b.reshape(-1))
 
 
 def _blocks(features: Features, tau2: float, block: int) -> Iterator[tuple[slice, Tensor]]:
