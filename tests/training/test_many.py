@@ -103,7 +103,7 @@ SAME = np.random.default_rng(0)
         ({"dtype": np.float16}, ValueError, "`dtype` must be float64 or float32"),
         ({"width": None}, TypeError, "`width` (m) must be given"),
     ],
-    ids=str,
+    ids=lambda value: value[:40] if isinstance(value, str) else None,
 )
 def test_wrong_input_gets_a_sentence(changes, error, sentence):
     arguments = {"data": WORLD, "objective": InfoNCE(3.0), "rngs": rngs(), "width": 4} | SETTINGS | changes
