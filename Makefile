@@ -3,13 +3,16 @@
 PYTHON ?= python3
 PORT ?= 8000
 PIP_ARGS ?=
+BENCH_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COMPETITORS := $(VENV)/.competitors
 MEASURED := _build/.measured
 SITE := _build/html/.built
 PACKAGE := $(shell find mmcl -name '*.py')
-PAGES := $(shell find book -type f -not -path '*/.*' -not -name '*.pyc') _config.yml _toc.yml CITATION.cff
+PAGES := $(shell find book -type f -not -path '*/.*' -not -name '*.pyc') _config.yml _toc.yml CITATION.cff \
+  $(wildcard _build/bench/results.json)
 
 # An active virtual environment, a user's PYTHONPATH or PYTHONHOME must not leak into ours.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
@@ -18,11 +21,11 @@ export PIP_REQUIRE_VIRTUALENV := 0
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint serve clean setup
+.PHONY: help book test lint bench serve clean setup
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Options: PYTHON=python3.12 (which interpreter), PIP_ARGS='…' (extra words for pip), PORT=8000 (for serve)."
+	@echo "Options: PYTHON=python3.12 (which interpreter), PIP_ARGS='…' (extra words for pip), PORT=8000 (for serve), BENCH_ARGS=--quick (a trial)."
 
 book: $(SITE) ## execute every chapter and leave the site in _build/html
 	@echo "The book is in _build/html/index.html (make serve shows it)."
@@ -35,6 +38,9 @@ lint: $(READY) ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+bench: $(COMPETITORS) ## time the package against others on this machine, for the chapter "Reproduce"
+	@env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 serve: book ## build the book, then show it on this machine
 	@port=$$($(BIN)/python -c 'import socket; free = lambda port: socket.socket().connect_ex(("127.0.0.1", port)); print(next(port for port in range($(PORT), $(PORT) + 100) if free(port)))'); \
@@ -54,6 +60,11 @@ $(MEASURED): $(READY) $(PACKAGE) requirements.txt
 $(SITE): $(MEASURED) $(PAGES)
 	@echo "Building the book (the first time, every chapter is executed)."
 	@$(BIN)/jupyter-book build . --quiet >/dev/null
+	@touch $@
+
+# Without their dependencies: none of them may bring a second torch.
+$(COMPETITORS): $(READY) requirements-bench.txt
+	@$(BIN)/python -m pip install --quiet --no-deps $(PIP_ARGS) --requirement requirements-bench.txt
 	@touch $@
 
 setup: $(READY)

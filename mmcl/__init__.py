@@ -20,6 +20,7 @@ _HOME = {
     "Trajectory": "mmcl.trajectory",
     "gradient_flow": "mmcl.flow",
     "train": "mmcl.training",
+    "train_many": "mmcl.training.many",
     "condition_number": "mmcl.metrics",
     "effective_rank": "mmcl.metrics",
     "spectrum": "mmcl.spectra",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from mmcl.relaxation import relaxation_rates
     from mmcl.spectra import spectrum
     from mmcl.training import train
+    from mmcl.training.many import train_many
     from mmcl.trajectory import Trajectory
 
 

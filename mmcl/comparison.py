@@ -52,7 +52,7 @@ class Comparison:
         raise KeyError(f"no method is called {method!r}; there are: {', '.join(row.method for row in self.rows)}")
 
     def _repr_markdown_(self) -> str:
-        head = ["method", *HEADS, "verdict"]
+        head = ["method", *HEADS, "at the end"]
         lines = ["| " + " | ".join(head) + " |", "|:--|" + "--:|" * len(HEADS) + ":--|"]
         for row in self.rows:
             cells = [_cell(x, due) for x, due in zip(row.measured, row.predicted, strict=True)]

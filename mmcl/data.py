@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from mmcl import checks
 from mmcl.latents import GaussianLatents, Latents, Signs, SparseLatents, UniformLatents
@@ -165,12 +165,12 @@ class PairedData:
             return False
         return bool(np.allclose(a.scales / a.scales.max(), b.scales / b.scales.max(), rtol=1e-12, atol=0))
 
-    def signs(self, size: int, *, rng: np.random.Generator) -> Pair[Float[Array, "n d"]]:
+    def signs(self, size: int, *, rng: np.random.Generator, dtype: DTypeLike = float) -> Pair[Float[Array, "n d"]]:
         r"""`size` draws of the latents $\varepsilon_A = (z, \xi_A)$, $\varepsilon_B = (z, \xi_B)$; signs by default."""
         n = checks.whole(size, "`size` (n)")
         rng = checks.generator(rng)
         r, (d_a, d_b) = self.signal_dim, (view.ambient_dim for view in self.views)
-        drawn = self.latents.draw((n, d_a + d_b - r), rng=rng)
+        drawn = self.latents.draw((n, d_a + d_b - r), rng=rng, dtype=dtype)
         z, xi_a, xi_b = np.split(drawn, [r, d_a], axis=1)
         return Pair(np.hstack([z, xi_a]), np.hstack([z, xi_b]))
 

@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
+from numpy.typing import DTypeLike
 
 from mmcl import checks
 
 Points = tuple[Float[Array, " q"], Float[Array, " q"]]
-FACTORS = 100  # numbers up to 2 whose product fits, in single precision too
+FACTORS = 32  # numbers that are seldom far above 2, whose product fits, in single precision too
 
 
 @dataclass(frozen=True)
 class Signs:
     r"""Fair signs, $z=\pm1$: the latents of Ren & Li (2023), and of this book unless a page says otherwise."""
 
-    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator) -> Array:
+    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator, dtype: DTypeLike = float) -> Array:
         """Independent latents, one random bit each."""
         count = math.prod(shape)
-        bits = np.unpackbits(np.frombuffer(rng.bytes(-(-count // 8)), np.uint8), count=count)
-        return (1 - 2 * bits.view(np.int8)).astype(float).reshape(shape)
+        packed = np.frombuffer(rng.bytes(-(-count // 8)), np.uint8)
+        return _unpacked(np.dtype(dtype)).take(packed, axis=0).ravel()[:count].reshape(shape)
 
     def log_moment(self, x: Array) -> tuple[Array, Array]:
         r"""$\psi'(x)=\tanh x$ and $\psi(x)=\log\cosh x$."""
@@ -42,9 +44,9 @@ class Signs:
 class GaussianLatents:
     r"""Standard normal latents, $\psi(x)=x^2/2$: the score of a positive pair, $\sum_p\theta_pz_p^2$, varies."""
 
-    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator) -> Array:
+    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator, dtype: DTypeLike = float) -> Array:
         """Independent latents."""
-        return rng.standard_normal(shape)
+        return rng.standard_normal(shape).astype(dtype, copy=False)
 
     def log_moment(self, x: Array) -> tuple[Array, Array]:
         r"""$\psi'(x)=x$ and $\psi(x)=x^2/2$."""
@@ -60,9 +62,9 @@ class GaussianLatents:
 class UniformLatents:
     r"""Latents uniform on $[-\sqrt3,\sqrt3]$, $\psi(x)=\log\frac{\sinh\sqrt3x}{\sqrt3x}$."""
 
-    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator) -> Array:
+    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator, dtype: DTypeLike = float) -> Array:
         """Independent latents."""
-        return rng.uniform(-np.sqrt(3), np.sqrt(3), shape)
+        return rng.uniform(-np.sqrt(3), np.sqrt(3), shape).astype(dtype, copy=False)
 
     def log_moment(self, x: Array) -> tuple[Array, Array]:
         r"""$\psi'$ and ψ; by their series where the closed form cancels."""
@@ -96,10 +98,10 @@ class SparseLatents:
         if checks.positive(self.rate, "`rate` (q)") > 1:
             raise ValueError(f"`rate` (q) must be at most 1, a probability; got {self.rate!r}.")
 
-    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator) -> Array:
+    def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator, dtype: DTypeLike = float) -> Array:
         """Independent latents."""
         present = rng.random(shape) < self.rate
-        return np.where(present, Signs().draw(shape, rng=rng), 0.0) / np.sqrt(self.rate)
+        return (np.where(present, Signs().draw(shape, rng=rng), 0.0) / np.sqrt(self.rate)).astype(dtype, copy=False)
 
     def log_moment(self, x: Array) -> tuple[Array, Array]:
         r"""$\psi(x)=\log(1-q+q\cosh\frac x{\sqrt q})$ and its slope."""
@@ -113,20 +115,37 @@ class SparseLatents:
         return np.array([0.0, 1 / np.sqrt(self.rate)]), np.array([1 - self.rate, self.rate])
 
 
-def row_log_moment(latents: Latents, x: Float[Array, "n d"]) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
-    r"""$\psi'(x_{ij})$ and $\sum_j\psi(x_{ij})$."""
-    if not isinstance(latents, Signs):
-        slope, value = latents.log_moment(x)
-        return slope, value.sum(axis=1)
-    # As in tanh_log_cosh, but with one logarithm a row: of a product of factors between 1 and 2, in parts that fit.
-    size = np.abs(x)
-    total = size.sum(axis=1) - x.shape[1] * np.log(2)
-    decay = np.exp(np.multiply(size, -2, out=size), out=size)
-    grown = 1 + decay
-    for first in range(0, x.shape[1], FACTORS):
-        total += np.log(grown[:, first : first + FACTORS].prod(axis=1))
-    slope = np.divide(np.subtract(1, decay, out=decay), grown, out=decay)
-    return np.copysign(slope, x, out=slope), total
+@cache
+def _unpacked(dtype: np.dtype) -> Float[Array, "256 8"]:
+    """The eight signs of every byte."""
+    return (1.0 - 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)).astype(dtype)
+
+
+def pair_moment(
+    latents: Latents, u: Float[Array, "n d"], eps: Float[Array, "n d"]
+) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
+    r"""What a positive pair is pulled by, and how far the negatives outweigh it.
+
+    Returns:
+        $\psi'(u_{ij})-\varepsilon_{ij}$ and $\sum_j[\psi(u_{ij})-u_{ij}\varepsilon_{ij}]$.
+    """
+    if isinstance(latents, Signs):
+        # tanh u - ε = -2ε e/(1+e) and log cosh u - uε = log(1+e) - log 2 with e = exp(-2uε): nothing cancels.
+        with np.errstate(over="ignore", invalid="ignore"):
+            decay = u * eps
+            decay *= -2
+            np.exp(decay, out=decay)
+            grown = 1 + decay
+            excess = np.full(len(u), -u.shape[1] * np.log(2), u.dtype)
+            for first in range(0, u.shape[1], FACTORS):  # one logarithm a row and not one an entry
+                excess += np.log(np.multiply.reduce(grown[:, first : first + FACTORS], axis=1))
+            if np.isfinite(excess).all():
+                decay /= grown
+                decay *= eps
+                decay *= -2
+                return decay, excess
+    slope, value = latents.log_moment(u)
+    return slope - eps, (value - u * eps).sum(axis=1)
 
 
 def tanh_log_cosh(x: Array) -> tuple[Array, Array]:

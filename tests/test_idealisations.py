@@ -33,7 +33,14 @@ def test_the_numbers_are_those_of_the_evidence():
         return replace(found, checks=(replace(found.checks[0], measured=0.02), *found.checks[1:]))
 
     assert idealisations(other)["missing overlap"].measured == "0.0200 in θ at $n=128$"
-    assert idealisations(other)["missing overlap"].good == "$n=512$"
+    assert idealisations(other)["missing overlap"].good == "$n=512$ †"  # beyond what was run
+
+
+def test_a_size_is_named_only_as_far_as_it_was_run():
+    good = {row.name: row.good for row in idealisations().rows}
+    assert good["latents: Gaussian"] == "$n=256$ (smallest run)"
+    assert good["step"] == r"$\eta=0.05$ (largest run)"
+    assert good["Adam"].split(";")[0].endswith(" †") and "†" not in good["batch"]
 
 
 def test_an_unknown_item_names_those_there_are():

@@ -60,11 +60,11 @@ def over_all_batches(data: PairedData, objective: Sigmoid, batch_size: int, step
     r"""The same by taking one step with every batch that there is, from $KK^\top=D^2$."""
     scales = np.concatenate([view.scales for view in data.views])
     k, d = np.diag(scales), data.views.a.ambient_dim
-    grams = Grams(k[:d] @ k[:d].T, k[:d] @ k[d:].T, k[d:] @ k[d:].T)
+    grams = Grams(k[:d], k[d:])
     signs, longer = all_signs(data), []
     for chosen in product(range(len(signs.a)), repeat=batch_size):
         batch = Pair(*(eps[list(chosen)] for eps in signs))
-        slope = gradient(objective, grams, batch, "population", data.signal_dim)[1].stacked() @ k
+        slope = gradient(objective, grams, batch, "population", data.signal_dim)[1].at(grams)
         after = k - step_size * scales[:, None] ** 2 * slope
         longer.append((np.sum(after**2, axis=1) - scales**2)[:d])
     return np.mean(longer, axis=0) / step_size**2

@@ -48,7 +48,8 @@ def glyph_probe(descend: Run = train, seeds: tuple[int, ...] = SEEDS) -> Evidenc
         for run, found in zip(RUNS, (weights, alone, with_negatives), strict=True):
             rows[run].append(_read(data, found, np.random.default_rng(seed + 1000)))
     curves = {f"{run} {name}": np.array([row[name] for row in rows[run]]) for run in RUNS for name in rows[run][0]}
-    return Evidence(tuple(_checks(curves)), curves | {"shots": np.array(SHOTS)})
+    chance = 1 / np.array([len(scripts(data)[0]), len(data.held_out_names)])  # of the script, and of the name
+    return Evidence(tuple(_checks(curves)), curves | {"shots": np.array(SHOTS), "chance": chance})
 
 
 def _checks(curves: dict[str, Array]) -> list[Check]:

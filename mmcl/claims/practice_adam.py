@@ -35,7 +35,7 @@ ALIGNED = 0.8  # far beyond the start, at zero; small batches leave the canonica
 )
 def adam(limit: Callable[..., Trajectory] = adam_limit, descend: Run = train, seeds: int = 4) -> Evidence:
     """Adam with full gradients at three widths against its limit, with negatives and without; and the large world."""
-    plan: dict[str, Any] = {"steps": STEPS, "record_every": 20}
+    plan: dict[str, Any] = {"steps": STEPS, "record_every": 4}
     curves: dict[str, Array] = {"width": WIDTHS}
     for name, loss in (("InfoNCE", LOSS), ("positives only", PositiveOnly())):
         theory = limit(SEVEN, loss, step_size=STEP, particles=8192, rng=np.random.default_rng(5), **plan)
@@ -92,7 +92,7 @@ def _power(run: Trajectory) -> float:
 def _canonical(descend: Run) -> dict[str, Array]:
     """Adam in the canonical world, with negatives and without, beside the flow."""
     start = gaussian_weights((64, 64), 128, rng=np.random.default_rng(0))
-    plan: dict[str, Any] = {"weights": start, "step_size": 1e-3, "optimizer": Adam(), "record_every": 10,
+    plan: dict[str, Any] = {"weights": start, "step_size": 1e-3, "optimizer": Adam(), "record_every": 2,
                             "steps": 500, "progress": False}  # fmt: skip
     times = np.concatenate([[0.0], np.geomspace(0.1, 1e4, 300)])
     curves: dict[str, Array] = {}

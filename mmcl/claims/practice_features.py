@@ -9,6 +9,7 @@ from numpy import ndarray as Array
 
 from mmcl.claims.claim import Check, Evidence, Run, at_most, claim, close, slope, zero
 from mmcl.claims.practice import TRIPLE
+from mmcl.covariance import covariance_flow
 from mmcl.data import PairedData
 from mmcl.empirical import EmpiricalPairs
 from mmcl.flow import gradient_flow
@@ -134,7 +135,7 @@ def offset(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
     for name, world, loss in (("InfoNCE", noisy, InfoNCE(4.0)), ("positives only", signal, PositiveOnly())):
         errors = []
         for step in (0.1, 0.05):
-            time, theta, power, noise = _legs(world, loss, step, descend)
+            time, theta, power = _legs(world, loss, step, descend)
             theory = flow(world, loss, time)
             errors.append(np.abs(theta - theory.theta).max())
         reason = "first order, with a relative remainder of the size of the step"
@@ -142,7 +143,9 @@ def offset(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
                             rel=0.1, reason=reason))  # fmt: skip
         checks.append(at_most(f"{name}: largest error of θ", 0.01, errors[1], reason="one percent is the bar"))
         curves |= {f"{name} time": time, f"{name} theta": theta, f"{name} theory": theory.theta, f"{name} power": power}
-        curves |= {f"{name} noise": noise, f"{name} noise theory": theory.noise_share[:, 0]}
+    fine = np.linspace(0, time[-1], 141)
+    faded = covariance_flow(noisy, InfoNCE(4.0), fine).noise[:, -1]
+    curves |= {"fine": fine, "InfoNCE offset": faded, "positives only shares": flow(signal, PositiveOnly(), fine).theta}
     late = flow(signal, PositiveOnly(), [0.0, 1e4]).theta[-1]
     curves["late"] = late
     gone = curves["InfoNCE power"]
@@ -173,7 +176,7 @@ def _last(world: PairedData) -> int:
 
 
 def _legs(world: PairedData, loss: InfoNCE | PositiveOnly, step: float, descend: Run) -> tuple[Array, ...]:
-    """θ, and the shares of A's power of the constant and of all noise, at the end of every leg of a run."""
+    """θ, and the constant's share of A's power, at the end of every leg of a run."""
     pairs, last = with_constant(world), _last(world)
     weights: Any = orthonormal_weights((4, 4), 8, rng=np.random.default_rng(4))
     rows, time, legs = [], [0.0], np.geomspace(1, 8, 10)
@@ -186,6 +189,5 @@ def _legs(world: PairedData, loss: InfoNCE | PositiveOnly, step: float, descend:
             weights = run.weights
             time.append(float(run.time[-1]))
         power = np.sum((weights.a * world.views.a.scales[:, None]) ** 2, axis=1)
-        noise = power[world.signal_dim :].sum()
-        rows.append((shares(weights, world), power[last] / power.sum(), noise / power.sum()))
+        rows.append((shares(weights, world), power[last] / power.sum()))
     return np.array(time), *(np.array(column) for column in zip(*rows, strict=True))

@@ -68,6 +68,7 @@ def _alone() -> None:
     """One thread in each process: together they fill the machine."""
     import torch
 
+    os.environ["OMP_NUM_THREADS"] = "1"  # read by `mmcl.training.threads`, and by libraries loaded later
     torch.set_num_threads(1)
     threadpool_limits(limits=1)
 

@@ -14,9 +14,22 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib import pyplot
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from mmcl.figures.style import ACCENT, INK, NEGATIVE, NOISE, PAPER, POSITIVE, RC
+from mmcl.figures.style import (
+    ACCENT,
+    DARK_PAGE,
+    INK,
+    LIGHT_PAGE,
+    NEGATIVE,
+    NOISE,
+    PAPER,
+    POSITIVE,
+    RC,
+    STRENGTH,
+    readable,
+)
 
 PAGE_COLOURS = {
     INK: "currentColor",
@@ -27,6 +40,8 @@ PAGE_COLOURS = {
     ACCENT: f"var(--mmcl-accent, {ACCENT})",
 }
 """What the page makes of a drawn colour: its own, brighter on the dark theme and darker on the light one."""
+SHADES = frozenset(to_hex(STRENGTH(place)) for place in range(STRENGTH.N))
+"""The colours of the coordinates; a drawing brings along what either theme makes of those that it takes."""
 SHORTEST_ALT = 20
 """A text for a figure with fewer letters than this says nothing."""
 
@@ -106,10 +121,10 @@ def _inline(document: str, *, name: str, alt: str) -> str:
     svg = re.sub(r"url\(#", f"url(#{root}-", svg)
     svg = re.sub(r'href="#', f'href="#{root}-', svg)
     svg = svg.replace('<style type="text/css">*{', f'<style type="text/css">#{root} *{{')
-    svg = re.sub(
-        r"#[0-9a-f]{6}\b", lambda found: PAGE_COLOURS.get(found[0].lower(), found[0]), svg, flags=re.IGNORECASE
-    )
+    taken = sorted({found.lower() for found in re.findall(r"#[0-9a-f]{6}\b", svg, flags=re.IGNORECASE)} & SHADES)
+    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _of_the_page(found[0].lower()), svg, flags=re.IGNORECASE)
     head, body = svg.split(">", 1)
+    body = _dark_shades(taken) + body.strip()
     box = re.search(r'viewBox="([^"]*)"', head)
     if box is None:
         raise ValueError(f"The drawing {name!r} has no view box.")
@@ -118,5 +133,20 @@ def _inline(document: str, *, name: str, alt: str) -> str:
     return (
         f'<svg id="{root}" class="mmcl-drawing" role="img" aria-label="{label}" viewBox="{box[1]}" '
         f'style="--drawn-width: {float(points):.0f}px" width="100%" fill="currentColor" '
-        f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body.strip()}'
+        f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
     )
+
+
+def _of_the_page(colour: str) -> str:
+    """What a style sheet calls the colour."""
+    if colour in SHADES:
+        return f"var(--mmcl-{colour[1:]}, {readable(colour, LIGHT_PAGE)})"
+    return PAGE_COLOURS.get(colour, colour)
+
+
+def _dark_shades(taken: list[str]) -> str:
+    """The rule that brightens these colours of coordinates on the dark theme; a copy of the drawing keeps it."""
+    if not taken:
+        return ""
+    shades = " ".join(f"--mmcl-{colour[1:]}: {readable(colour, DARK_PAGE)};" for colour in taken)
+    return f'<style type="text/css">html[data-theme="dark"] .mmcl-drawing {{ {shades} }}</style>'

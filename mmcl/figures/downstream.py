@@ -64,11 +64,15 @@ def on_glyphs(found: Evidence) -> Figure:
                 for place, name in enumerate(names):
                     values = found.curves[f"{run} {name}"]
                     axes.plot(np.full(len(values), place), values, color=colour, **style.TRAINING)
+        of_script, of_name = found.curves["chance"]
+        for axes, chance in ((left, of_script), (right, of_name)):
+            axes.axhline(chance, color=style.NOISE, linewidth=0.9, linestyle=(0, (2, 3)))
+        style.name_line(left, "chance", (-0.4, of_script), colour=style.NOISE, xytext=(4, 8))
         left.set(ylabel="script found, held out", ylim=(0, 0.75), xlim=(-0.4, 3.4))
         left.set_xticks(range(4), [*(f"{k} examples" if k > 1 else "1 example" for k in shots), "probe"])
         right.set(ylabel="recall@1, held out", ylim=(-0.005, None), xlim=(-1, 1), xticks=[])
         for place, (text, colour) in enumerate(
             (("with negatives", style.NEGATIVE), ("positives only", style.POSITIVE), ("untrained", style.NOISE))
         ):
-            left.text(0.98, 0.26 - 0.09 * place, text, color=colour, ha="right", transform=left.transAxes)
+            left.text(0.98, 0.42 - 0.09 * place, text, color=colour, ha="right", transform=left.transAxes)
     return figure

@@ -1,8 +1,8 @@
 """The visual grammar of the book: one colour, one mark and one axis for each quantity.
 
 Theory is a line, training is dots on it. Positive pairs are warm, negative pairs cool, noise grey; the coordinates of
-the signal run along one scale from weak to strong; modality A and B differ by mark. Every colour has a contrast of at
-least 3 to 1 against the light page and against the dark one, and the set stays apart for colour-blind readers.
+the signal run along one scale from weak to strong; modality A and B differ by mark. As a page shows it, every colour
+can be read as text, on the light page and on the dark one, and the set stays apart for colour-blind readers.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ STRENGTH = LinearSegmentedColormap.from_list("strength", ["#a88a12", "#c2566b", 
 
 LIGHT_PAGE, DARK_PAGE = "#ffffff", "#121212"
 """The two backgrounds of the site."""
+READABLE = 4.5
+"""The contrast that the WCAG ask of text."""
 
 TEXT_WIDTH = 7.2
 """Width of a figure that spans the text, in inches."""
@@ -183,6 +185,20 @@ def contrast(colour: str, background: str) -> float:
     """
     light, dark = sorted((_luminance(colour), _luminance(background)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def readable(colour: str, page: str) -> str:
+    """The colour, mixed with black or white, away from the page, by no more than it takes to be read there as text.
+
+    >>> readable("#7d45c4", LIGHT_PAGE), readable("#7d45c4", DARK_PAGE)
+    ('#7d45c4', '#9466cf')
+    """
+    away = np.array(mpl.colors.to_rgb(INK if _luminance(page) > 0.5 else PAPER))
+    for part in np.linspace(0, 1, 101):
+        mixed = to_hex((1 - part) * np.array(mpl.colors.to_rgb(colour)) + part * away)
+        if contrast(mixed, page) >= READABLE:
+            return mixed
+    raise ValueError(f"`page` must leave room for text of contrast {READABLE}; got {page!r}.")
 
 
 def _luminance(colour: str) -> float:

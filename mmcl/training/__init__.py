@@ -50,6 +50,7 @@ def train(
     start: Trajectory | None = None,
     progress: bool | None = None,
     dtype: DTypeLike = np.float64,
+    control_variates: bool = False,
 ) -> Trajectory:
     r"""Train two linear towers $f_A=W_A^\top x_A/N_A$, $f_B=W_B^\top x_B/N_B$ by gradient descent.
 
@@ -84,6 +85,8 @@ def train(
             weights than it ended with, the memory begins empty.
         progress: a progress bar: True, False, or None for one on long work at a terminal.
         dtype: of the arithmetic of a batch, float64 or float32; the weights themselves are kept in float64.
+        control_variates: whether what is known of the latents takes the noise out of a batch's gradient, which stays
+            unbiased. For InfoNCE in a `PairedData` world, with a `batch_size` of at least 4 and population norms.
 
     Returns:
         The `Trajectory`, with final weights and the generator's state.
@@ -101,15 +104,17 @@ def train(
     rule = Rule(optimizer or GradientDescent(), weight_decay)
     if rng is None and (batch_size is not None or (weights is None and start is None)):
         raise TypeError("`rng` must be a numpy.random.Generator where weights or batches are drawn; got None.")
-    initial = _initial(data, objective, width, weights, start, rng)
+    initial = starting_weights(data, objective, width, weights, start, rng)
     _fits_batch(data, objective, plan, centering)
+    _fits_control(data, objective, plan, control_variates)
     if isinstance(objective, FAMILY):
         _fits(data, objective, plan, initial)
     kept = start.learner_state if start is not None else None
-    more: dict[str, Any] = {"dtype": _precision(dtype), "kept": kept, "centering": centering}
+    more: dict[str, Any] = {"dtype": precision(dtype), "kept": kept, "centering": centering}
     if isinstance(data, PairedData):
         from mmcl.training.descent import Descent
 
+        more["control_variates"] = control_variates
         return descend(Descent(data, objective, initial, batch_size, normalization, rule, **more), plan)
     from mmcl.training.towers import Towers  # torch, only where it is needed
 
@@ -124,6 +129,24 @@ def _fits_batch(data: PairedData | EmpiricalPairs, objective: Objective | Family
             raise ValueError("`batch_size` (n) must be given with `centering`, which subtracts a batch's mean.")
     if isinstance(data, PairedData) and plan.normalization == "sample" and plan.batch_size is None:
         raise ValueError('`batch_size` (n) must be given with `normalization` "sample" in a world of `PairedData`.')
+
+
+def _fits_control(
+    data: PairedData | EmpiricalPairs, objective: Objective | Family, plan: Plan, control_variates: bool
+) -> None:
+    """Refuse control variates where the mean of what they take away is not known."""
+    if not checks.flag(control_variates, "`control_variates`"):
+        return
+    if not isinstance(data, PairedData):
+        raise TypeError(f"`data`, with `control_variates`, must be PairedData; got {type(data).__name__}.")
+    checks.kind(objective, InfoNCE, "`objective`, with `control_variates`,")
+    if plan.batch_size is None or plan.batch_size < 4:
+        raise ValueError(
+            "`batch_size` (n) must be at least 4 with `control_variates`, which fit a half of the batch on the other; "
+            f"got {plan.batch_size}."
+        )
+    if plan.normalization != "population":
+        raise ValueError(f'`normalization` must be "population" with `control_variates`; got {plan.normalization!r}.')
 
 
 def _fits(data: PairedData | EmpiricalPairs, objective: Family, plan: Plan, initial: Weights) -> None:
@@ -143,7 +166,8 @@ def _fits(data: PairedData | EmpiricalPairs, objective: Family, plan: Plan, init
         raise ValueError("`weights` (W) must be the same for both augmentations of NTXent; got two that differ.")
 
 
-def _precision(dtype: DTypeLike) -> type:
+def precision(dtype: DTypeLike) -> type:
+    """The arithmetic that `dtype` names."""
     try:
         kind = np.dtype(dtype).type
     except TypeError:
@@ -166,7 +190,7 @@ def _generator(rng: np.random.Generator | None, start: Trajectory | None) -> np.
     return np.random.Generator(bits)
 
 
-def _initial(
+def starting_weights(
     data: PairedData | EmpiricalPairs,
     objective: Objective | Family,
     width: int | None,
@@ -174,6 +198,7 @@ def _initial(
     start: Trajectory | None,
     rng: np.random.Generator | None,
 ) -> Weights:
+    """The weights that training begins with: given, of an earlier run, or drawn."""
     dims = Pair(*(v.ambient_dim for v in data.views)) if isinstance(data, PairedData) else Pair(*data.ambient_dim)
     if weights is not None and start is not None:
         raise TypeError("`weights` and `start` must not both be given: either says where training starts.")

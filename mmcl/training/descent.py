@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from numpy import ndarray as Array
 
 from mmcl import checks
@@ -45,12 +46,14 @@ class Descent:
         dtype: type = np.float64,
         kept: Mapping[str, Any] | None = None,
         centering: bool = False,
+        control_variates: bool = False,
     ) -> None:
         self.data, self.objective, self.normalization = data, objective, normalization
+        self.control_variates = control_variates
         self.split = data.views.a.ambient_dim
         self.units = Pair(*(float(view.scales.max()) for view in data.views))
         self.scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
-        start = np.vstack([_in_axes(w, view.basis) for w, view in zip(weights, data.views, strict=True)])
+        start = in_axes(data, weights)
         self.rule, self.memory = rule, None
         if rule.rotates:
             self.frame, triangle = np.linalg.qr(start.T)
@@ -80,8 +83,8 @@ class Descent:
     @property
     def latent(self) -> Grams:
         """The Gram matrices of $K=DV$."""
-        k, d = self.scales[:, None] * self.state, self.split
-        return Grams(k[:d] @ k[:d].T, k[:d] @ k[d:].T, k[d:] @ k[d:].T)
+        k = self.scales[:, None] * self.state
+        return Grams(k[: self.split], k[self.split :])
 
     @property
     def growth(self) -> float:
@@ -91,18 +94,19 @@ class Descent:
     @property
     def weights(self) -> Weights:
         """$W_A, W_B$ as they are now, shapes (d, m)."""
-        parts = np.split(self.state @ self.frame.T, [self.split])
-        bases = (view.basis for view in self.data.views)
-        return Pair(*(v if basis is None else basis @ v for v, basis in zip(parts, bases, strict=True)))
+        return in_coordinates(self.data, self.state @ self.frame.T)
 
     def step(self, size: float, rng: np.random.Generator | None) -> None:
         r"""$F\leftarrow(I-\eta\,DHD)F$; afterwards `loss` is the value that the batch had before the step."""
         latent = self.latent
         batch, r = self.batch(rng), self.data.signal_dim
-        self.loss, h = gradient(self.objective, latent, batch, self.normalization, r, self.data.latents)
+        self.loss, h = gradient(
+            self.objective, latent, batch, self.normalization, r, self.data.latents,
+            control_variates=self.control_variates,
+        )  # fmt: skip
         self.slope = float(np.vdot(h.ab, latent.ab))  # the loss is a function of τ²R
-        scales = self.scales[:, None]
-        slope = scales * (h.stacked() @ (scales * self.state))
+        slope = h.at(latent)
+        slope *= self.scales[:, None]
         if not self.rule.rotates:
             slope = self._turned(slope)
         direction, self.memory = self.rule.direction(slope, self.memory)
@@ -118,17 +122,34 @@ class Descent:
 
     def row(self) -> dict[str, object]:
         """What a `Trajectory` records of the present state."""
-        r, latent, (unit_a, unit_b) = self.data.signal_dim, self.latent, self.units
-        k_a, k_b = (part[:r] for part in np.split(self.scales[:, None] * self.state, [self.split]))
-        norms, theta = np.array(latent.norms), np.diagonal(latent.scores)[:r]
-        return {
-            "alignment": theta.sum(),
-            "condition_number": condition_number(k_a.T),
-            "condition_number_b": condition_number(k_b.T),
-            "theta": theta,
-            "noise_share": 1 - np.array([np.vdot(k, k) for k in (k_a, k_b)]) / norms,
-            "misalignment": np.sum((unit_a * k_a - unit_b * k_b) ** 2, axis=1) / 4,
-        }
+        return measured(self.data, self.units, self.latent)
+
+
+def measured(data: PairedData, units: Pair[float], latent: Grams) -> dict[str, object]:
+    """What a `Trajectory` records of a learner, whose largest scale in each modality is `units`."""
+    r, (unit_a, unit_b) = data.signal_dim, units
+    k_a, k_b, norms = latent.a[:r], latent.b[:r], np.array(latent.norms)
+    theta = np.einsum("pk,pk->p", k_a, k_b) / np.sqrt(norms).prod()
+    return {
+        "alignment": theta.sum(),
+        "condition_number": condition_number(k_a.T),
+        "condition_number_b": condition_number(k_b.T),
+        "theta": theta,
+        "noise_share": 1 - np.array([np.vdot(k, k) for k in (k_a, k_b)]) / norms,
+        "misalignment": np.sum((unit_a * k_a - unit_b * k_b) ** 2, axis=1) / 4,
+    }
+
+
+def in_coordinates(data: PairedData, stacked: Float[Array, "D m"]) -> Weights:
+    """$W_A,W_B$ from weights in the axes of the world."""
+    parts = np.split(stacked, [data.views.a.ambient_dim])
+    bases = (view.basis for view in data.views)
+    return Pair(*(v if basis is None else basis @ v for v, basis in zip(parts, bases, strict=True)))
+
+
+def in_axes(data: PairedData, weights: Weights) -> Float[Array, "D m"]:
+    """The other way round."""
+    return np.vstack([_in_axes(w, view.basis) for w, view in zip(weights, data.views, strict=True)])
 
 
 def _in_axes(weights: Array, basis: Array | None) -> Array:
@@ -149,7 +170,7 @@ def batches(
     """
     if batch_size is not None:
         shaped = centered if centering else lambda signs: signs
-        return lambda rng: _as(dtype, shaped(data.signs(batch_size, rng=checks.generator(rng))))
+        return lambda rng: shaped(data.signs(batch_size, rng=checks.generator(rng), dtype=dtype))
     if isinstance(objective, PositiveOnly | Spectral):
         return lambda rng: None
     if not isinstance(data.latents, SignLatents):

@@ -14,7 +14,7 @@ from numpy import ndarray as Array
 from scipy.special import expit, softmax
 
 from mmcl.family import AlignmentUniformity, Decoupled, NTXent, Sigmoid, Spectral
-from mmcl.latents import Latents, row_log_moment
+from mmcl.latents import Latents, pair_moment
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
 from mmcl.training.scores import SIGNS, Signs, gradient_in_r, gradient_in_scores
@@ -25,11 +25,12 @@ Square = Float[Array, "d d"]
 @gradient_in_r.register
 def _(objective: Decoupled, R: Array, signs: Signs, latents: Latents = SIGNS) -> tuple[float, Array]:
     tau2, (eps_a, eps_b) = objective.inverse_temperature, signs
-    u, v = tau2 * (eps_a @ R), tau2 * (eps_b @ R.T)
-    (slope_u, psi_u), (slope_v, psi_v) = row_log_moment(latents, u), row_log_moment(latents, v)
-    loss = np.mean(psi_u + psi_v - 2 * np.einsum("nj,nj->n", u, eps_b))
-    gradient = eps_a.T @ (slope_u - eps_b) + (slope_v - eps_a).T @ eps_b
-    return float(loss), (tau2 / len(eps_a)) * gradient
+    scores = tau2 * R
+    (pull_b, x), (pull_a, y) = (
+        pair_moment(latents, eps_a @ scores, eps_b),
+        pair_moment(latents, eps_b @ scores.T, eps_a),
+    )
+    return float(np.mean(x + y)), (tau2 / len(eps_a)) * (eps_a.T @ pull_b + pull_a.T @ eps_b)
 
 
 @gradient_in_r.register

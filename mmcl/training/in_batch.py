@@ -18,37 +18,45 @@ from torch import Tensor
 
 from mmcl.pair import Pair
 
-BLOCK = 2**20  # scores at once: a few megabytes, near the caches, yet a matrix product worth its name
+BLOCK = 2**20  # scores at once: a few megabytes, near the caches
+ROWS = 256  # in a block at least: of fewer, a matrix product is not worth its name
 Features = Pair[Float[Tensor, "n m"]]
 Blocks = Iterable[tuple[slice, Float[Tensor, "rows n"]]]
 Slopes = tuple[float, Features, float]  # loss, gradients, slope in log τ²
 
 
-def in_batch(features: Features, inverse_temperature: float, *, block: int = BLOCK) -> Slopes:
+def in_batch(features: Features, inverse_temperature: float, *, block: int | None = None) -> Slopes:
     r"""The loss, its gradient in $f_A$ and $f_B$, and its slope in $\log\tau^2$.
 
     .. math:: \frac{\partial L}{\partial f_A}=\frac{\tau^2}n(P_{\to}+P_{\downarrow}-2I)f_B,\qquad
               \frac{\partial L}{\partial f_B}=\frac{\tau^2}n(P_{\to}+P_{\downarrow}-2I)^\top f_A,
 
-    with the softmax of S along its rows and along its columns. Memory: one block of scores, beside the features.
+    with the softmax of S along its rows and along its columns. Memory, beside the features and their gradients: three
+    blocks of scores at a time, four where the scores lie too far apart for one exponential.
 
     Source: Radford et al. (2021) for the loss; the gradient is ours.
 
     Args:
         features: $f_A,f_B$, normalised, one row per pair.
         inverse_temperature: τ².
-        block: how many scores are held at once; at least a row of them is.
+        block: how many scores are formed at once, at least a row of them; all of them, if they fit, are formed once
+            and kept. None: about a million, or 256 rows where that is more.
     """
+    block = max(BLOCK, ROWS * len(features.a)) if block is None else block
     (f_a, f_b), scale = features, inverse_temperature / len(features.a)
     found = _shared(features, inverse_temperature, block) or _apart(features, inverse_temperature, block)
     rows, columns, weights = found
-    loss = (rows + columns).mean() - 2 * scale * (f_a * f_b).sum()
-    pull_a, pull_b = torch.empty_like(f_a), -2 * f_a
-    for part, weight in weights:
-        pull_a[part] = weight @ f_b - 2 * f_b[part]
-        pull_b += weight.T @ f_a[part]
-    gradient = Pair(pull_a * scale, pull_b * scale)
-    return float(loss), gradient, float((gradient.a * f_a).sum())  # the loss is a function of τ² f_A
+    loss = (rows + columns).mean() - 2 * scale * _inner(f_a, f_b)
+    pull_a, pull_b = -2 * f_b, -2 * f_a
+    for part, weight in weights:  # into place: a copy of the features would cost more than a block
+        pull_a[part].addmm_(weight, f_b)
+        pull_b.addmm_(weight.T, f_a[part])
+    gradient = Pair(pull_a.mul_(scale), pull_b.mul_(scale))
+    return float(loss), gradient, float(_inner(gradient.a, f_a))  # the loss is a function of τ² f_A
+
+
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    return torch.dot(a.reshape(-1), b.reshape(-1))
 
 
 def _blocks(features: Features, tau2: float, block: int) -> Iterator[tuple[slice, Tensor]]:
@@ -75,7 +83,7 @@ def _shared(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor
         shift = higher
         tops.append(top)
         totals.append(e.sum(dim=1))
-        if n * n <= block:  # a matrix of one block is kept
+        if n * n <= block:  # a matrix of one block is formed once
             held.append((part, e))
     top, total = torch.cat(tops), torch.cat(totals)
     rows, columns = top + total.log(), shift + column.log()

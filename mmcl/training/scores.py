@@ -14,10 +14,12 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 from scipy.special import expit, log_softmax
 
-from mmcl.latents import Latents, row_log_moment
+from mmcl.latents import Latents, pair_moment
 from mmcl.latents import Signs as SignLatents
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
 from mmcl.pair import Pair
+from mmcl.training.control import less_linear
+from mmcl.training.threads import both
 
 Signs = Pair[Float[Array, "n d"]]
 SIGNS = SignLatents()
@@ -26,7 +28,11 @@ SPREAD = 600.0  # of scores whose exponentials all fit, in units of the largest
 
 @singledispatch
 def gradient_in_r(
-    objective: object, R: Float[Array, "d_a d_b"], signs: Signs, latents: Latents = SIGNS
+    objective: object,
+    R: Float[Array, "d_a d_b"],
+    signs: Signs,
+    latents: Latents = SIGNS,
+    pairing: Float[Array, "d_a d_b"] | None = None,
 ) -> tuple[float, Float[Array, "d_a d_b"]]:
     r"""The loss on a batch of signs, and $X=\partial L/\partial R$.
 
@@ -35,25 +41,38 @@ def gradient_in_r(
         R: the normalised score matrix, shape (d_A, d_B).
         signs: $\varepsilon_A=(z,\xi_A)$ and $\varepsilon_B=(z,\xi_B)$, one row per pair.
         latents: what they are drawn from, if not from signs; exact negatives need to know.
+        pairing: $\mathbb E\,\varepsilon_A\varepsilon_B^\top$, for control variates, InfoNCE's alone; None: none.
     """
     raise TypeError(f"`objective` must be InfoNCE, InBatchInfoNCE or PositiveOnly; got {objective!r}.")
 
 
 @gradient_in_r.register
-def _(objective: InfoNCE, R: Array, signs: Signs, latents: Latents = SIGNS) -> tuple[float, Array]:
+def _(
+    objective: InfoNCE, R: Array, signs: Signs, latents: Latents = SIGNS, pairing: Array | None = None
+) -> tuple[float, Array]:
     tau2, (eps_a, eps_b) = objective.inverse_temperature, signs
     log_k = np.log(objective.negatives) if objective.negatives else -np.inf
     scores = tau2 * R
-    u, v = eps_a @ scores, eps_b @ scores.T
-    positive = np.einsum("nj,nj->n", u, eps_b)
-    (pull_b, psi_u), (pull_a, psi_v) = row_log_moment(latents, u), row_log_moment(latents, v)
-    x, y = log_k + psi_u - positive, log_k + psi_v - positive
-    loss = np.mean(np.logaddexp(0, x) + np.logaddexp(0, y))
-    pull_b -= eps_b
-    pull_b *= expit(x)[:, None]
-    pull_a -= eps_a
-    pull_a *= expit(y)[:, None]
-    return float(loss), (tau2 / len(eps_a)) * (eps_a.T @ pull_b + pull_a.T @ eps_b)
+
+    def direction(near: Array, far: Array, scores: Array, known: Array | None) -> tuple[float, Array]:
+        """The loss of one direction, and n/τ² times its gradient."""
+        u = near @ scores
+        pull, excess = pair_moment(latents, u, far)
+        excess += log_k
+        pull *= expit(excess)[:, None]
+        loss = float(np.mean(np.logaddexp(0, excess)))
+        if known is None:
+            return loss, near.T @ pull
+        alpha, beta = less_linear(pull, u, far)
+        return loss, near.T @ pull + alpha * scores + beta * known
+
+    back = None if pairing is None else pairing.T
+    (loss_a, from_a), (loss_b, from_b) = both(
+        lambda: direction(eps_a, eps_b, scores, pairing), lambda: direction(eps_b, eps_a, scores.T, back), eps_a.size
+    )
+    from_a += from_b.T
+    from_a *= tau2 / len(eps_a)
+    return loss_a + loss_b, from_a
 
 
 @gradient_in_r.register

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmcl.trajectory import Trajectory
 
 
@@ -10,14 +12,15 @@ class TrainingInterrupted(KeyboardInterrupt):
 
     Attributes:
         trajectory: the record up to the last finished step; pass it as `start` to go on.
+        trajectories: those of all runs that went on together; this one alone from `train`.
     """
 
-    def __init__(self, trajectory: Trajectory) -> None:
+    def __init__(self, trajectory: Trajectory, together: Sequence[Trajectory] = ()) -> None:
         super().__init__(
             f"Training was interrupted after step {trajectory.steps} (t = {trajectory.time[-1]:g}); "
             f"the record up to there is in `.trajectory`, and training goes on from it as `start`."
         )
-        self.trajectory = trajectory
+        self.trajectory, self.trajectories = trajectory, tuple(together) or (trajectory,)
 
 
 class TrainingDiverged(ArithmeticError):
@@ -25,12 +28,13 @@ class TrainingDiverged(ArithmeticError):
 
     Attributes:
         trajectory: the record up to the last finite step; pass it as `start`, with a smaller step, to go on.
+        trajectories: those of all runs that went on together; this one alone from `train`.
     """
 
-    def __init__(self, trajectory: Trajectory, *, step_size: float) -> None:
+    def __init__(self, trajectory: Trajectory, *, step_size: float, together: Sequence[Trajectory] = ()) -> None:
         super().__init__(
             f"Training diverged at step {trajectory.steps + 1} (t = {trajectory.time[-1] + step_size:g}): one step "
             f"threw the weights' norm, which gradient flow conserves, or a learned temperature out of bounds; lower "
             f"`step_size` (η), which was {step_size:g}."
         )
-        self.trajectory = trajectory
+        self.trajectory, self.trajectories = trajectory, tuple(together) or (trajectory,)

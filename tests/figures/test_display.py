@@ -47,6 +47,17 @@ def test_ink_and_paper_are_those_of_the_page():
     assert not re.search(r"(?<!, )#(?:000000|ffffff)\b", svg)
 
 
+def test_a_coordinate_is_bright_on_the_dark_page_and_dark_on_the_light_one():
+    violet = style.coordinate_colours(2)[1]
+    with style.style():
+        figure, axes = style.panels()
+        axes.plot([0, 1], [0, 1], color=violet)
+    svg = show(figure, name="shades", alt=ALT).svg
+    assert f"var(--mmcl-7d45c4, {style.readable(violet, style.LIGHT_PAGE)})" in svg
+    rule = re.search(r'html\[data-theme="dark"\] \.mmcl-drawing \{ --mmcl-7d45c4: (#\w{6}); \}', svg)
+    assert rule is not None and rule[1] == style.readable(violet, style.DARK_PAGE)
+
+
 def test_it_is_the_same_each_time_and_names_no_other_place():
     first, second = drawn().svg, drawn().svg
     assert first == second

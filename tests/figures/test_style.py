@@ -11,9 +11,16 @@ from mmcl.figures import style
 
 
 @pytest.mark.parametrize("page", [style.LIGHT_PAGE, style.DARK_PAGE])
-@pytest.mark.parametrize("colour", style.colours())
-def test_every_line_stands_out_from_both_pages(colour, page):
-    assert style.contrast(colour, page) >= 3
+@pytest.mark.parametrize("colour", style.coordinate_colours(9))
+def test_every_coordinate_can_be_named_in_its_colour_on_both_pages(colour, page):
+    assert style.contrast(style.readable(colour, page), page) >= 4.5
+
+
+def test_a_colour_that_can_be_read_stays_as_it_is_and_any_other_moves_little():
+    assert style.readable("#7d45c4", style.LIGHT_PAGE) == "#7d45c4"
+    assert style.contrast(style.readable("#7d45c4", style.DARK_PAGE), style.DARK_PAGE) < 4.7
+    with pytest.raises(ValueError, match=r"`page` must leave room for text of contrast 4\.5; got '#b0b0b0'"):
+        style.readable("#c0c0c0", "#b0b0b0")
 
 
 def test_the_brighter_colours_of_the_site_can_be_read_as_text(pytestconfig):

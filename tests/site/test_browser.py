@@ -194,6 +194,29 @@ def test_a_figure_follows_the_theme(contexts, address):
     assert ink["light"] != ink["dark"]
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_figure_that_scrolls_says_so_until_its_end(theme, contexts, address):
+    seen = visit(contexts["phone", theme], f"{address}/book/index.html")
+    try:
+        figure = seen.tab.locator(".bd-article .mmcl-figure").first
+        shown = "figure => getComputedStyle(figure, '::after').visibility"
+        assert figure.evaluate("figure => figure.scrollWidth > figure.clientWidth")
+        assert figure.evaluate(shown) == "visible"
+        figure.evaluate("figure => { figure.scrollLeft = figure.scrollWidth }")
+        seen.tab.wait_for_function("() => !document.querySelector('.bd-article .mmcl-figure').matches('.more')")
+        assert figure.evaluate(shown) == "hidden"
+    finally:
+        seen.tab.close()
+
+
+def test_a_figure_with_room_says_nothing(contexts, address):
+    seen = visit(contexts["desk", "light"], f"{address}/book/index.html")
+    try:
+        assert seen.tab.locator(".mmcl-figure.scrolls, .mmcl-figure.more").count() == 0
+    finally:
+        seen.tab.close()
+
+
 def test_letters_in_a_figure_stay_readable_on_a_phone(page, contexts, address):
     seen = visit(contexts["phone", "light"], f"{address}/{page}.html")
     scales = seen.tab.eval_on_selector_all(

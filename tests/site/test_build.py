@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
@@ -75,3 +75,17 @@ def test_a_changed_module_changes_the_cache(code_cache, project, tmp_path):
     changed = code_cache.code_hash(tmp_path)
     (tmp_path / "requirements.txt").write_text("numpy\n")
     assert len({before, changed, code_cache.code_hash(tmp_path)}) == 3
+
+
+def test_the_page_of_the_benchmark_is_read_again_when_there_is_a_new_one(code_cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(code_cache, "MEASURED", tmp_path / "results.json")
+    env = SimpleNamespace(found_docs={"book/reproduce", "book/index"})
+
+    def outdated() -> list[str]:
+        return code_cache.outdated(None, env, set(), set(), set())
+
+    assert outdated() == []
+    code_cache.MEASURED.write_text("{}")
+    assert outdated() == ["book/reproduce"] and outdated() == []
+    code_cache.MEASURED.unlink()
+    assert outdated() == ["book/reproduce"]

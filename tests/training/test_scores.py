@@ -11,7 +11,7 @@ import torch
 from scipy.special import log_softmax
 
 from mmcl import InBatchInfoNCE, InfoNCE, PositiveOnly
-from mmcl.latents import GaussianLatents, SparseLatents, UniformLatents, row_log_moment, tanh_log_cosh
+from mmcl.latents import GaussianLatents, SparseLatents, UniformLatents, pair_moment, tanh_log_cosh
 from mmcl.latents import Signs as SignLatents
 from mmcl.losses import log_expectation_over_rows, log_expectation_over_signs, loss
 from mmcl.pair import Pair
@@ -131,14 +131,21 @@ def test_a_loss_without_a_gradient_is_refused_in_a_sentence():
 @pytest.mark.parametrize(
     "law", [SignLatents(), GaussianLatents(), UniformLatents(), SparseLatents(0.3)], ids=lambda x: type(x).__name__
 )
-def test_the_log_moment_of_a_row_is_the_sum_of_its_entries(law):
-    x = 3 * np.random.default_rng(0).standard_normal((5, 350))
-    x[0] = 0
-    x[1] *= 1e3
-    slope, total = row_log_moment(law, x)
-    one_by_one, values = law.log_moment(x)
-    np.testing.assert_allclose(slope, one_by_one, rtol=1e-13, atol=1e-14)
-    np.testing.assert_allclose(total, values.sum(axis=1), rtol=1e-13, atol=1e-12)
+@pytest.mark.parametrize("spread", [0.0, 1.0, 1e3])  # the last has exponentials that overflow
+def test_what_pulls_a_positive_pair_is_the_sum_over_its_coordinates(law, spread):
+    rng = np.random.default_rng(0)
+    u, eps = spread * rng.standard_normal((5, 350)), law.draw((5, 350), rng=rng)
+    slope, value = law.log_moment(u)
+    pull, excess = pair_moment(law, u.copy(), eps)
+    np.testing.assert_allclose(pull, slope - eps, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(excess, (value - u * eps).sum(axis=1), rtol=1e-12, atol=1e-12)
+
+
+def test_a_pull_far_below_one_keeps_its_digits():
+    eps = SignLatents().draw((3, 40), rng=np.random.default_rng(0))
+    pull, excess = pair_moment(SignLatents(), 30.0 * eps, eps)
+    np.testing.assert_allclose(pull, -2 * eps / np.expm1(60.0), rtol=1e-12)
+    np.testing.assert_allclose(excess, -40 * np.log(2))
 
 
 def test_scores_too_far_apart_for_one_exponential_have_two():

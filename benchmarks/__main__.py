@@ -1,0 +1,66 @@
+"""``python -m benchmarks``: run every race and leave the results where the book looks for them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from benchmarks import flow, in_batch, training
+from benchmarks.growth import growths
+from benchmarks.machine import machine, versions
+from benchmarks.timing import say
+from mmcl.benchmark import AT_LEAST, Growth, Race, Results, place, quantity
+
+Found = Iterable[Race | Growth | str]
+ROUNDS = 5
+
+
+def parts(quick: bool) -> dict[str, Callable[[], Found]]:
+    """What is measured, by name; in a trial with fewer rounds and smaller sizes."""
+    few, rounds = (1, 1) if quick else (3, ROUNDS)
+    widths = training.WIDTHS[:4] if quick else training.WIDTHS
+    return {
+        "training": lambda: training.run_of_800_steps(few, 40 if quick else training.STEPS),
+        "gradient": lambda: training.full_gradient(rounds, 40 if quick else 400),
+        "width": lambda: training.growth_with_width(few, widths),
+        "products": lambda: training.bare_products(rounds),
+        "seeds": lambda: training.many_seeds(rounds),
+        "in-batch": lambda: in_batch.times(rounds, 1024 if quick else in_batch.PAIRS),
+        "memory": lambda: in_batch.memory(few, 1024 if quick else in_batch.PAIRS),
+        "flow": lambda: flow.many_coordinates(few, 2000 if quick else flow.COORDINATES),
+        "growth": lambda: growths(few, quick=quick),
+    }
+
+
+def main() -> None:
+    """Run the parts that were asked for, and save what they found."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds, small sizes: a trial")
+    parser.add_argument("--only", nargs="+", choices=list(parts(False)), help="some parts, not all")
+    parser.add_argument("--out", type=Path, default=place(), help="the JSON file (default: where the book looks)")
+    asked = parser.parse_args()
+    races, growing, omitted = [], [], []
+    for name, run in parts(asked.quick).items():
+        if asked.only and name not in asked.only:
+            continue
+        say(name)
+        for found in run():
+            if isinstance(found, Race):
+                races.append(found)
+                other = quantity(found.theirs.median, found.unit)
+                sign = "theirs/ours" if found.relation == AT_LEAST else "ours/theirs"
+                say(f"  {found.ratio:9.3g} {sign}  {found.work}: {quantity(found.ours.median, found.unit)}, "
+                    f"{found.theirs.name} {other}")  # fmt: skip
+            elif isinstance(found, Growth):
+                growing.append(found)
+                say(f"  slope {found.slope:.2f} in {found.variable}, expected {found.expected}: {found.work}")
+            else:
+                omitted.append(found)
+                say(f"  left out: {found}")
+    results = Results(machine(), versions(), tuple(races), tuple(growing), tuple(omitted), asked.quick)
+    say(f"The measurements are in {results.save(asked.out)}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""A benchmark as tables: ratios first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmcl.benchmark.records import AT_LEAST, AT_MOST, Cost, Growth, Race
+
+SIGNS = {AT_LEAST: "≥", AT_MOST: "≤"}
+UNITS = ((1e-6, 1e-9, "ns"), (1e-3, 1e-6, "µs"), (1.0, 1e-3, "ms"), (120.0, 1.0, "s"), (np.inf, 60.0, "min"))
+SIZES = ((1e6, 1e3, "kB"), (1e9, 1e6, "MB"), (np.inf, 1e9, "GB"))
+
+
+def race_rows(races: Sequence[Race]) -> str:
+    """A table of races, the ratio first, and their notes."""
+    if not races:
+        return ""
+    head = ["ratio", "from – to", "promised", "work", "this package", "against"]
+    lines = ["| " + " | ".join(head) + " |", "|--:|:--|:--|:--|:--|:--|"]
+    lines += ["| " + " | ".join(_cells(race)) + " |" for race in races]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            said("Notes.", [f"{race.work}, against {race.theirs.name}: {race.note}" for race in races if race.note]),
+        ]
+    )
+
+
+def _cells(race: Race) -> list[str]:
+    more = "> " if race.censored and race.relation == AT_LEAST else ""
+    low, high = race.ratios.min(), race.ratios.max()
+    promised = "–" if race.bound is None else f"{SIGNS[race.relation]} {number(race.bound)}"
+    if race.bound is not None:
+        promised += "" if race.reached else ", **missed**"
+    spread = "–" if len(race.ratios) == 1 else f"{number(low)} – {number(high)}"
+    ours, theirs = (_shown(cost, race.unit) for cost in (race.ours, race.theirs))
+    return [f"**{more}{number(race.ratio)}**", spread, promised, race.work, ours, more + theirs]
+
+
+def _shown(cost: Cost, unit: str) -> str:
+    """A contender with its name, its cost and its threads."""
+    threads = "" if cost.threads is None else f", {cost.threads} thread" + "s" * (cost.threads != 1)
+    return f"{quantity(cost.median, unit)} ({cost.name}{threads})"
+
+
+def growth_rows(growths: Sequence[Growth]) -> str:
+    """A table of slopes."""
+    if not growths:
+        return ""
+    lines = ["| slope | expected | work | sizes | from – to |", "|--:|:--|:--|:--|:--|"]
+    for one in growths:
+        expected = "–" if one.expected is None else f"{one.expected:.2f} ± 0.15"
+        if one.reached is False:
+            expected += ", **missed**"
+        formula = f" (${one.formula}$)" if one.formula else ""
+        ends = f"${one.variable}$ = {one.sizes[0]:,.0f} – {one.sizes[-1]:,.0f}"
+        times = f"{quantity(one.values[0])} – {quantity(one.values[-1])}"
+        lines.append(f"| **{round(one.slope, 2) + 0.0:.2f}** | {expected}{formula} | {one.work} | {ends} | {times} |")
+    return "\n".join(lines)
+
+
+def said(head: str, sentences: Sequence[str]) -> str:
+    """A list under a head, or nothing."""
+    return "\n".join([head, "", *(f"- {one}" for one in sentences)]) if sentences else ""
+
+
+def quantity(value: float, unit: str = "s") -> str:
+    """A time or a size with three digits and a unit that suits it.
+
+    >>> quantity(0.00123), quantity(3e8, "B")
+    ('1.23 ms', '300 MB')
+    """
+    table = UNITS if unit == "s" else SIZES
+    _, scale, name = next(row for row in table if value < row[0])
+    return f"{value / scale:.3g} {name}"
+
+
+def number(value: float) -> str:
+    """A ratio with two or three digits, never as a power of ten."""
+    if value >= 100:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.3g}"

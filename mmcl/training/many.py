@@ -1,0 +1,251 @@
+r"""Many learners of one world at once: every product of a step is one batched product, on any device of torch.
+
+The step is that of `mmcl.training.descent` with one more axis in front. Every learner has random numbers of its own, in
+the order in which `train` draws them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy import ndarray as Array
+from numpy.typing import DTypeLike
+from torch import Tensor
+from tqdm import tqdm
+
+from mmcl import checks
+from mmcl.data import PairedData
+from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
+from mmcl.pair import Pair
+from mmcl.training.descent import in_axes, in_coordinates, measured
+from mmcl.training.grams import Grams
+from mmcl.training.initial import Weights
+from mmcl.training.loop import RUNAWAY
+from mmcl.training.optimizer import GradientDescent
+from mmcl.training.plan import Plan
+from mmcl.training.stacked_scores import slope_in_r
+from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
+from mmcl.trajectory import Trajectory
+
+SMALL = 2**19  # signs in a step; below, the threads of a product cost more than they bring
+
+
+def train_many(
+    data: PairedData,
+    objective: Objective | Sequence[Objective],
+    *,
+    rngs: Sequence[np.random.Generator],
+    step_size: float,
+    steps: int,
+    batch_size: int,
+    width: int | None = None,
+    weights: Weights | None = None,
+    record_every: int | None = None,
+    dtype: DTypeLike = np.float64,
+    device: str = "cpu",
+    progress: bool | None = None,
+) -> list[Trajectory]:
+    r"""Train many learners of one world at once, each as `train` would train it, up to round-off.
+
+    Args:
+        data: the world.
+        objective: of all of them, or one for each, all of one kind.
+        rngs: one generator for each learner: where its weights and batches come from.
+        step_size: η.
+        steps: how many steps.
+        batch_size: n, fresh pairs a step for every learner.
+        width: m; not needed where `weights` are given.
+        weights: initial $W_A,W_B$ of all of them, shapes (d, m); None: independent $\mathcal N(0,1/m)$ entries.
+        record_every: steps between two rows of the records; None: about 200 rows.
+        dtype: of the arithmetic of a batch, float64 or float32; the weights themselves are kept in float64.
+        device: where the products are formed: "cpu", "cuda" or another that torch knows.
+        progress: a progress bar: True, False, or None for one on long work at a terminal.
+
+    Returns:
+        One `Trajectory` for each learner; any of them can be the `start` of `train`.
+
+    Raises:
+        TypeError, ValueError: on arguments that do not fit, in one sentence.
+        TrainingDiverged: if the step size was too large for one of them; carries the records of all so far.
+        TrainingInterrupted: on Ctrl-C; likewise.
+    """
+    from mmcl.training import precision, starting_weights
+
+    data = checks.kind(data, PairedData, "`data`")
+    rngs = _sequence(rngs, "`rngs`")
+    for rng in rngs:
+        checks.generator(rng, "each of `rngs`")
+    if len({id(rng) for rng in rngs}) < len(rngs):
+        raise ValueError(
+            "`rngs` must be different generators, or the learners would share their batches; got one twice."
+        )
+    every = max(1, checks.whole(steps, "`steps`") // 200) if record_every is None else record_every
+    n = checks.whole(batch_size, "`batch_size` (n)")
+    plan = Plan(step_size, steps, n, every, "population", None, None, progress)
+    objectives = _objectives(objective, len(rngs))
+    starts = [starting_weights(data, objectives[0], width, weights, None, rng) for rng in rngs]
+    learners = _Learners(data, objectives, starts, n, precision(dtype), _device(device))
+    with _threads(1 if learners.small else torch.get_num_threads()):
+        return _descend(learners, plan, list(rngs))
+
+
+def _sequence(value: Any, name: str) -> Sequence[Any]:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not len(value):
+        raise TypeError(f"{name} must be a list with one entry for each learner; got {type(value).__name__}.")
+    return value
+
+
+def _objectives(objective: Objective | Sequence[Objective], count: int) -> Sequence[Objective]:
+    """One for each learner, all of one kind."""
+    several: list[Any] = list(objective) if isinstance(objective, list | tuple) else [objective] * count
+    for one in several:
+        checks.kind(one, (InfoNCE, InBatchInfoNCE, PositiveOnly), "`objective`")
+    if len(several) != count:
+        raise ValueError(f"`objective` must be one, or one for each of the {count} `rngs`; got {len(several)}.")
+    if len({type(one) for one in several}) > 1:
+        names = ", ".join(sorted({type(one).__name__ for one in several}))
+        raise TypeError(f"`objective` must be of one kind for all learners; got {names}.")
+    return several
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads of torch, for now."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, dtype=torch.float64, device=device)
+    except (RuntimeError, TypeError, AssertionError):
+        raise ValueError(f"`device` must be one that torch can use here, in double precision; got {name!r}.") from None
+    return device
+
+
+class _Learners:
+    """All learners, their factors stacked: F of shape (S, D, k) as in `Descent`."""
+
+    def __init__(
+        self,
+        data: PairedData,
+        objectives: Sequence[Objective],
+        starts: Sequence[Weights],
+        batch_size: int,
+        dtype: type,
+        device: torch.device,
+    ) -> None:
+        self.data, self.objectives, self.batch_size, self.dtype, self.device = (
+            data, objectives, batch_size, dtype, device,
+        )  # fmt: skip
+        self.split = data.views.a.ambient_dim
+        self.units = Pair(*(float(view.scales.max()) for view in data.views))
+        scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
+        self.scales = self._moved(scales)[:, None]
+        stacked = [np.linalg.qr(in_axes(data, start).T) for start in starts]
+        self.frames = [frame for frame, _ in stacked]
+        self.state = self._moved(np.stack([triangle.T for _, triangle in stacked]))
+        self.norm_at_start = self.state.square().sum(dim=(1, 2))
+        self.small = len(starts) * batch_size * len(scales) < SMALL
+        self.loss = np.full(len(starts), np.nan)
+        self.tau2 = self._moved(np.array([getattr(one, "inverse_temperature", 1.0) for one in objectives], dtype))
+        with np.errstate(divide="ignore"):
+            weights = np.log(np.array([getattr(one, "negatives", 1.0) for one in objectives], float))
+        self.log_k = self._moved(weights.astype(dtype))
+
+    def _moved(self, array: Array) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    @property
+    def latent(self) -> Pair[Tensor]:
+        """$K_A,K_B$ of every learner."""
+        k = self.scales * self.state
+        return Pair(k[:, : self.split], k[:, self.split :])
+
+    def signs(self, rngs: Sequence[np.random.Generator]) -> Pair[Tensor]:
+        """A batch for every learner."""
+        drawn = [self.data.signs(self.batch_size, rng=rng, dtype=self.dtype) for rng in rngs]
+        return Pair(*(self._moved(np.stack(eps)) for eps in zip(*drawn, strict=True)))
+
+    def moved(self, size: float, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor]:
+        """The factors after a step of descent, and the losses before it."""
+        (k_a, k_b), signs = self.latent, self.signs(rngs)
+        ab = k_a @ k_b.mT
+        norms = [k.square().sum(dim=(1, 2))[:, None, None] for k in (k_a, k_b)]
+        scale = (norms[0] * norms[1]).sqrt()
+        loss, x = slope_in_r(type(self.objectives[0]), (ab / scale).to(signs.a.dtype), signs, self.tau2, self.log_k)
+        x = x.double()
+        through = -(x * ab).sum(dim=(1, 2), keepdim=True) / scale  # twice the slope in log N²
+        x = x / scale
+        slope = torch.cat([through / norms[0] * k_a + x @ k_b, x.mT @ k_a + through / norms[1] * k_b], dim=1)
+        return self.state - size * (self.scales * slope), loss
+
+    def rows(self) -> list[dict[str, object]]:
+        """What the records hold of the present state, learner by learner."""
+        factors = (self.scales * self.state).cpu().numpy()
+        return [measured(self.data, self.units, Grams(k[: self.split], k[self.split :])) for k in factors]
+
+
+def _descend(learners: _Learners, plan: Plan, rngs: list[np.random.Generator]) -> list[Trajectory]:
+    """Take the plan's steps; rows and losses as in `mmcl.training.loop`."""
+    silent = None if plan.progress is None else not plan.progress
+    bar = tqdm(range(plan.steps), desc="train", unit="step", delay=2.0, disable=silent, file=sys.stderr, leave=False)
+    rows: list[tuple[int, list[dict[str, object]]]] = []
+    done, random = 0, [rng.bit_generator.state for rng in rngs]
+    try:
+        for step in bar:
+            here = learners.rows() if step % plan.record_every == 0 else None
+            state, loss = learners.moved(plan.step_size, rngs)
+            growth = (state.square().sum(dim=(1, 2)) / learners.norm_at_start).cpu().numpy()
+            if not (growth <= RUNAWAY).all():
+                records = _records(learners, plan, rows, done, random)
+                worst = int(np.argmin(growth <= RUNAWAY))
+                raise TrainingDiverged(records[worst], step_size=plan.step_size, together=records)
+            losses = loss.cpu().numpy()
+            if here is not None:
+                rows.append((step, [row | {"loss": float(value)} for row, value in zip(here, losses, strict=True)]))
+            # What an interrupt goes back to.
+            learners.state, learners.loss, done, random = state, losses, step + 1, [
+                rng.bit_generator.state for rng in rngs
+            ]  # fmt: skip
+        return _records(learners, plan, rows, done, random)
+    except KeyboardInterrupt:
+        records = _records(learners, plan, rows, done, random)
+        raise TrainingInterrupted(records[0], records) from None
+
+
+def _records(
+    learners: _Learners,
+    plan: Plan,
+    rows: list[tuple[int, list[dict[str, object]]]],
+    done: int,
+    random: list[Any],
+) -> list[Trajectory]:
+    last = [row | {"loss": float(value)} for row, value in zip(learners.rows(), learners.loss, strict=True)]
+    kept = [entry for entry in rows if entry[0] < done] + [(done, last)]
+    time = plan.step_size * np.array([step for step, _ in kept])
+    factors = learners.state.cpu().numpy()
+    return [
+        Trajectory(
+            time=time,
+            inverse_temperature=np.full(len(kept), getattr(learners.objectives[i], "inverse_temperature", np.nan)),
+            weights=in_coordinates(learners.data, factors[i] @ learners.frames[i].T),
+            rng_state=random[i],
+            steps=done,
+            learner_state={
+                "optimizer": GradientDescent, "memory": None, "factor": factors[i], "frame": learners.frames[i],
+            },
+            **{name: np.array([own[i][name] for _, own in kept]) for name in last[i]},
+        )
+        for i in range(len(random))
+    ]  # fmt: skip

@@ -1,0 +1,65 @@
+r"""The kernels of `mmcl.training.scores` with one more axis in front, in torch: batched products."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmcl.latents import FACTORS
+from mmcl.objectives import InBatchInfoNCE, Objective, PositiveOnly
+from mmcl.pair import Pair
+
+Slope = tuple[Float[Tensor, " S"], Float[Tensor, "S d_a d_b"]]  # the losses, and their slopes in R
+
+
+def slope_in_r(
+    kind: type[Objective],
+    R: Float[Tensor, "S d_a d_b"],
+    signs: Pair[Float[Tensor, "S n d"]],
+    inverse_temperature: Float[Tensor, " S"],
+    log_weight: Float[Tensor, " S"],
+) -> Slope:
+    r"""The losses of all learners, and $X=\partial L/\partial R$.
+
+    Args:
+        kind: InfoNCE, InBatchInfoNCE or PositiveOnly.
+        R: the normalised score matrices.
+        signs: a batch for every learner.
+        inverse_temperature: τ².
+        log_weight: log K.
+    """
+    (eps_a, eps_b), n, tau2 = signs, signs.a.shape[1], inverse_temperature[:, None, None]
+    if kind is PositiveOnly:
+        x = (-2 / n) * (eps_a.mT @ eps_b)
+        return (x * R).sum(dim=(1, 2)), x
+    scores = tau2 * R
+    if kind is InBatchInfoNCE:
+        s = eps_a @ scores @ eps_b.mT
+        along, down = s.log_softmax(dim=2), s.log_softmax(dim=1)
+        own = along.diagonal(dim1=1, dim2=2) + down.diagonal(dim1=1, dim2=2)
+        pull = along.exp_().add_(down.exp_())
+        pull.diagonal(dim1=1, dim2=2).sub_(2)
+        return -own.mean(dim=1), (tau2 / n) * (eps_a.mT @ pull @ eps_b)
+    loss_a, from_a = _direction(eps_a, eps_b, scores, log_weight)
+    loss_b, from_b = _direction(eps_b, eps_a, scores.mT, log_weight)
+    return loss_a + loss_b, (tau2 / n) * (from_a + from_b.mT)
+
+
+def _direction(near: Tensor, far: Tensor, scores: Tensor, log_k: Tensor) -> Slope:
+    """The losses of one direction of InfoNCE, and n/τ² times their slopes; see `mmcl.latents.pair_moment`."""
+    u = near @ scores
+    decay = (u * far).mul_(-2).exp_()
+    grown = decay + 1
+    parts = [part.prod(dim=2).log_() for part in grown.split(FACTORS, dim=2)]
+    excess = torch.stack(parts).sum(dim=0) - u.shape[2] * np.log(2)
+    if bool(excess.isfinite().all()):
+        pull = decay.div_(grown).mul_(far).mul_(-2)
+    else:
+        size = u.abs()
+        excess = (size + (-2 * size).exp().log1p() - u * far).sum(dim=2) - u.shape[2] * np.log(2)
+        pull = u.tanh() - far
+    excess = excess + log_k[:, None]
+    pull *= excess.sigmoid()[:, :, None]
+    return torch.nn.functional.softplus(excess, threshold=torch.inf).mean(dim=1), near.mT @ pull

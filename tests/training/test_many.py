@@ -1,0 +1,112 @@
+"""Many learners at once are those that `train` trains one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, train, train_many
+from mmcl.training import TrainingDiverged, TrainingInterrupted, many, orthonormal_weights
+
+WORLD = PairedData(signal_a=[2.0, 1.0], noise_a=0.5, ambient_dim=(4, 5))
+SETTINGS = {"step_size": 0.1, "steps": 12, "batch_size": 8, "record_every": 5}
+
+
+def rngs(count=3):
+    return [np.random.default_rng(seed) for seed in range(count)]
+
+
+OBJECTIVES = [InfoNCE(3.0, negatives=7.0), InfoNCE(3.0, negatives=0.0), InBatchInfoNCE(3.0), PositiveOnly()]
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
+@pytest.mark.parametrize(("dtype", "atol"), [(np.float64, 1e-12), (np.float32, 2e-6)])
+@pytest.mark.parametrize("width", [3, 20])
+def test_every_learner_is_that_of_train(objective, dtype, atol, width):
+    together = train_many(WORLD, objective, rngs=rngs(), width=width, dtype=dtype, **SETTINGS)
+    for rng, run in zip(rngs(), together, strict=True):
+        alone = train(WORLD, objective, rng=rng, width=width, dtype=dtype, **SETTINGS)
+        assert run.steps == alone.steps and run.rng_state == alone.rng_state
+        for name, column in alone.columns().items():
+            np.testing.assert_allclose(run.columns()[name], column, rtol=1e2 * atol, atol=atol, err_msg=name)
+        for w, v in zip(run.weights, alone.weights, strict=True):
+            np.testing.assert_allclose(w, v, atol=atol)
+
+
+def test_each_can_have_a_temperature_and_a_weight_of_its_own():
+    objectives = [InfoNCE(1.0, negatives=1.0), InfoNCE(4.0, negatives=100.0), InfoNCE(0.1, negatives=3.0)]
+    for one, rng, run in zip(
+        objectives, rngs(), train_many(WORLD, objectives, rngs=rngs(), width=6, **SETTINGS), strict=True
+    ):
+        alone = train(WORLD, one, rng=rng, width=6, **SETTINGS)
+        np.testing.assert_allclose(run.theta, alone.theta, atol=1e-13)
+        np.testing.assert_array_equal(run.inverse_temperature, alone.inverse_temperature)
+
+
+def test_scores_whose_exponentials_overflow_are_no_trouble():
+    start = orthonormal_weights((4, 5), 12, rng=np.random.default_rng(9))
+    together = train_many(WORLD, InfoNCE(5000.0), rngs=rngs(), weights=start, **SETTINGS | {"step_size": 1e-4})
+    for rng, run in zip(rngs(), together, strict=True):
+        alone = train(WORLD, InfoNCE(5000.0), rng=rng, weights=start, **SETTINGS | {"step_size": 1e-4})
+        np.testing.assert_allclose(run.loss, alone.loss, rtol=1e-11)
+        np.testing.assert_allclose(run.theta, alone.theta, atol=1e-12)
+
+
+def test_a_run_can_go_on_alone():
+    first = train_many(WORLD, InfoNCE(3.0), rngs=rngs(), width=20, **SETTINGS)[1]
+    longer = train_many(WORLD, InfoNCE(3.0), rngs=rngs(), width=20, **SETTINGS | {"steps": 20})[1]
+    went_on = train(WORLD, InfoNCE(3.0), start=first, step_size=0.1, steps=8, batch_size=8)
+    np.testing.assert_allclose(went_on.theta[-1], longer.theta[-1], atol=1e-13)
+    assert went_on.rng_state == longer.rng_state
+
+
+def test_a_step_too_large_for_one_of_them_names_it_and_keeps_all_records():
+    with pytest.raises(TrainingDiverged, match="lower `step_size`") as stop:
+        train_many(WORLD, [InfoNCE(0.01), InfoNCE(400.0)], rngs=rngs(2), width=6, **SETTINGS | {"step_size": 30.0})
+    assert len(stop.value.trajectories) == 2
+    assert stop.value.trajectory is stop.value.trajectories[1]
+
+
+def test_an_interrupt_loses_nothing(monkeypatch):
+    undisturbed = train_many(WORLD, InfoNCE(3.0), rngs=rngs(), width=6, **SETTINGS | {"steps": 7})
+    moved, calls = many._Learners.moved, []
+
+    def seven(self, *arguments):
+        calls.append(1)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return moved(self, *arguments)
+
+    monkeypatch.setattr(many._Learners, "moved", seven)
+    with pytest.raises(TrainingInterrupted) as stop:
+        train_many(WORLD, InfoNCE(3.0), rngs=rngs(), width=6, **SETTINGS)
+    for kept, due in zip(stop.value.trajectories, undisturbed, strict=True):
+        np.testing.assert_array_equal(kept.theta[-1], due.theta[-1])
+        assert kept.rng_state == due.rng_state and kept.steps == 7
+
+
+SAME = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "sentence"),
+    [
+        ({"rngs": np.random.default_rng(0)}, TypeError, "`rngs` must be a list with one entry for each learner; got"),
+        ({"rngs": []}, TypeError, "`rngs` must be a list with one entry for each learner; got list."),
+        ({"rngs": [0, 1]}, TypeError, "each of `rngs` must be a numpy.random.Generator"),
+        ({"rngs": [SAME, SAME]}, ValueError, "`rngs` must be different generators, or the learners would share"),
+        ({"objective": [InfoNCE(1.0)]}, ValueError, "`objective` must be one, or one for each of the 3 `rngs`; got 1."),
+        ({"objective": [InfoNCE(1.0), PositiveOnly(), InfoNCE(1.0)]}, TypeError, "`objective` must be of one kind"),
+        ({"objective": "CLIP"}, TypeError, "`objective` must be InfoNCE or InBatchInfoNCE or PositiveOnly; got"),
+        ({"device": "abacus"}, ValueError, "`device` must be one that torch can use here, in double precision; got"),
+        ({"batch_size": 0}, ValueError, "`batch_size` (n) must be"),
+        ({"dtype": np.float16}, ValueError, "`dtype` must be float64 or float32"),
+        ({"width": None}, TypeError, "`width` (m) must be given"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else None,
+)
+def test_wrong_input_gets_a_sentence(changes, error, sentence):
+    arguments = {"data": WORLD, "objective": InfoNCE(3.0), "rngs": rngs(), "width": 4} | SETTINGS | changes
+    with pytest.raises(error) as raised:
+        train_many(**arguments)
+    assert str(raised.value).startswith(sentence), str(raised.value)
