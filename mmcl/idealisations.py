@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from mmcl.claims import Evidence, evidence
 
 GOOD = 0.01
+IN_THETA = "0.01 in θ"
+OFTEN = "in 95 of 100 runs"
+OFFSET_STEPS = STEPS = (0.05, 0.1)  # of the runs behind the claims `offset` and `unequal`
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,17 @@ class Row:
         name: what practice does otherwise.
         predicted: what theory says of it.
         measured: how far the trained run is.
-        good: from which size on theory is good to 1%; with † where the law goes beyond the sizes that were run.
+        bar: one percent of what.
+        good: the sizes at which the run is that good, with a † if none of them was run.
+        tried: the sizes that were, if so.
     """
 
     name: str
     predicted: str
     measured: str
+    bar: str
     good: str
+    tried: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,16 +49,18 @@ class Idealisations:
         raise KeyError(f"no idealisation is called {name!r}; there are: {', '.join(row.name for row in self.rows)}")
 
     def _repr_markdown_(self) -> str:
-        head = ["| practice | what theory predicts | how far the run is | good to 1% from |", "|:--|:--|:--|:--|"]
-        return "\n".join([*head, *(f"| {r.name} | {r.predicted} | {r.measured} | {r.good} |" for r in self.rows)])
+        head = ["practice", "what theory predicts", "how far the run is", "1 % means", "good at"]
+        lines = [head, [":--"] * len(head), *([r.name, r.predicted, r.measured, r.bar, r.good] for r in self.rows)]
+        beyond = "; ".join(f"{row.name}, {row.tried}" for row in self.rows if row.tried)
+        note = f"† Read off the law, beyond what was run. Run were: {beyond}."
+        return "\n".join([*("| " + " | ".join(cells) + " |" for cells in lines), "", note])
 
 
 def idealisations(found: Callable[[str], Evidence] = evidence) -> Idealisations:
     """The table of the chapter "How far is practice from the limit".
 
-    Where a law is known, the size for 1% is read off it: an error e at size n that falls like 1/n is 1% at 100 n e,
-    one that falls like $n^{-1/2}$ at $n(100e)^2$. Where every size that was run is good, the coarsest of them is named,
-    whatever the law would say of coarser ones.
+    Where a law is measured, the size for 1% is read off it: an error e at size n that falls like 1/n is 1% at 100 n e,
+    one that falls like $n^{-1/2}$ at $n(100e)^2$. Sizes that all are good are named as they were run.
 
     Args:
         found: where the evidence of a claim comes from.
@@ -66,9 +74,10 @@ def _sizes(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
     return (
         Row("width", "spread of log κ is $s\\,m^{-1/2}$, with $s$ in closed form",
             f"{100 * good.measured:.0f} % of runs within 1%, {100 * good.predicted:.0f} % predicted",
-            f"$m={_whole(wide.curves['width'][-1])}$"),
+            f"1 % of κ, {OFTEN}", *_at_least("m", wide.curves["width"][-1], wide.curves["width"])),
         Row("batch", "a flow at every $n$; excess of the largest κ falls like $1/n$",
-            f"power ${power.measured:.2f}$", _size("n", float(batch.curves["enough"]), batch.curves["batch"])),
+            f"power ${power.measured:.2f}$ at $\\tau^2=1$", "1 % of the largest κ",
+            *_at_least("n", float(batch.curves["enough"]), batch.curves["batch"])),
     )  # fmt: skip
 
 
@@ -82,15 +91,16 @@ def _features(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
     far = max(offset[f"{name}: largest error of θ"].measured for name in ("InfoNCE", "positives only"))
     return (
         Row("normalisation", "none at infinite width; $1/m$, with batches $m^{-1/2}$; $1/n$",
-            f"powers ${powers[0]:.2f}$ and ${powers[1]:.2f}$ in $m$; at most {same.curves['largest'].max():.4f} in θ "
-            f"from $m={_whole(width[0])}$ on, {by_size:.4f} at $n={size[0]}$",
-            f"{_size('m', width[0] * by_width / GOOD, width)} with all pairs; "
-            f"{_size('n', size[0] * by_size / GOOD, size)}"),
+            f"powers ${powers[0]:.2f}$ and ${powers[1]:.2f}$ in $m$; in θ at most {same.curves['largest'].max():.4f} "
+            f"at $n=64$, {by_size:.4f} at $n={size[0]}$ (root mean square)", IN_THETA,
+            " and ".join((_at_least("m", width[0] * by_width / GOOD, width)[0],
+                          _at_least("n", size[0] * by_size / GOOD, size)[0]))),
         Row("centring", "positives: clock $1-1/n$; in-batch loss: a shift of order $1/n$, none at $n=2$",
             f"shift ${added.measured:.4f}/n$, ${added.predicted:.4f}/n$ predicted; κ moves by at most {change:.3f}",
-            f"$n={_whole(1 / GOOD)}$ (clock of positives)"),
+            "1 % of the time that positives take", *_at_least("n", 1 / GOOD, (4,))),
         Row("common offset", "InfoNCE: one more noise coordinate; positives only: one more signal",
-            f"{far:.4f} in θ", _step("\\eta", 0.05 * GOOD / far, [0.05])),
+            f"{far:.4f} in θ at $\\eta={OFFSET_STEPS[0]}$", IN_THETA,
+            *_at_most("\\eta", OFFSET_STEPS[0] * GOOD / far, OFFSET_STEPS)),
     )  # fmt: skip
 
 
@@ -101,19 +111,22 @@ def _steps(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
     when = decay["time at which the edge is reached"]
     slow = momentum.curves["steps 0.9"][-1], momentum.curves["errors 0.9"][-1]
     decayed = decay.curves["steps"][-1], decay.curves["errors"][-1]
-    errors = adam.curves["InfoNCE errors"][-1]
+    width, error = adam.curves["width"], adam.curves["InfoNCE errors"][-1]
+    allowed, run = _at_most("\\eta", decayed[0] * GOOD / decayed[1], decay.curves["steps"])
+    clock, fine = _at_most("\\frac\\eta{1-\\beta}", slow[0] * GOOD / slow[1], momentum.curves["steps 0.9"])
     return (
-        Row("step", "error of order one; edge at $2/\\lambda_{\\max}$", f"edge off by {1e6 * gap:.1f} millionths",
-            _step("\\eta", 0.05 * GOOD / plain, [0.05])),
+        Row("step", "error of order one; edge at $2/\\lambda_{\\max}$",
+            f"{plain:.4f} at $\\eta={STEPS[0]}$; edge off by {1e6 * gap:.1f} millionths",
+            "0.01 in θ, noise shares and log κ", *_at_most("\\eta", STEPS[0] * GOOD / plain, STEPS)),
         Row("weight decay", "the flow at $s(t)=(e^{2\\lambda t}-1)/2\\lambda$; then the edge",
             f"{decayed[1]:.4f} in θ at $\\eta={decayed[0]:g}$; edge at {when.measured:.0f}, {when.predicted:.0f} due",
-            _step("\\eta", decayed[0] * GOOD / decayed[1], decay.curves["steps"]) + " at $\\lambda=0.3$"),
+            IN_THETA, f"{allowed} with $\\lambda=0.3$", run),
         Row("momentum", "the flow, faster by $1/(1-\\beta)$, late by its run-up",
-            f"{slow[1]:.4f} in θ at $\\eta/(1-\\beta)={slow[0]:g}$",
-            _step("\\eta/(1-\\beta)", slow[0] * GOOD / slow[1], momentum.curves["steps 0.9"]) + " at $\\beta=0.9$"),
+            f"{slow[1]:.4f} in θ at $\\frac\\eta{{1-\\beta}}={slow[0]:g}$", IN_THETA,
+            f"{clock} with $\\beta=0.9$", fine),
         Row("Adam", "not the flow, but a limit of its own; positives keep $\\kappa=\\sigma_1/\\sigma_r$",
-            f"{errors:.4f} in θ at $m={_whole(adam.curves['width'][-1])}$",
-            _size("m", adam.curves["width"][-1] * (errors / GOOD) ** 2, adam.curves["width"]) + "; of the flow: never"),
+            f"{error:.4f} in θ at $m={_whole(width[-1])}$, from Adam's limit", IN_THETA,
+            *_at_least("m", width[-1] * (error / GOOD) ** 2, width)),
     )  # fmt: skip
 
 
@@ -129,34 +142,41 @@ def _worlds(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
     spreads = [unequal[f"spread of log κ of {letter}, times √m"] for letter in "AB"]
     ratios = " and ".join(f"{x.measured / x.predicted:.2f}" for x in spreads)
     return (
-        Row("latents: signs", "the closed form", "as in the other rows", ""),
-        *(Row(f"latents: {name}", says[name], f"{error:.4f} in θ at $n=256$", _noisy(256, error))
-          for name, error in errors.items()),
+        Row("latents: signs", "the closed form", "as in the other rows", "", ""),
+        *(Row(f"latents: {name}", says[name], f"{error:.4f} in θ at $n=256$", IN_THETA,
+              *_at_least("n", 256 * (error / GOOD) ** 2, (256,))) for name, error in errors.items()),
         Row("unequal spectra and noise", "the flow; spread of log κ is $s\\,m^{-1/2}$ in either modality",
-            f"spreads {ratios} of the predicted", f"$m={_whole(max(unequal.curves['width']))}$"),
-        Row("missing overlap", "noise, loud or not", f"{far:.4f} in θ at $n=128$", _noisy(128, far)),
+            f"spreads {ratios} of the predicted", f"1 % of either κ, {OFTEN}",
+            *_at_least("m", max(unequal.curves["width"]), (max(unequal.curves["width"]),))),
+        Row("missing overlap", "noise, loud or not", f"{far:.4f} in θ at $n=128$", IN_THETA,
+            *_at_least("n", 128 * (far / GOOD) ** 2, (128,))),
     )  # fmt: skip
 
 
-def _noisy(size: int, error: float) -> str:
-    """The batch at which an error that is a step's noise has fallen to 1%."""
-    return _size("n", size * (error / GOOD) ** 2, [size])
+def _at_least(letter: str, size: float, run: Iterable[float]) -> tuple[str, str]:
+    """From which size on; and the sizes run, if that is beyond them."""
+    low, high = min(run), max(run)
+    if np.ceil(size) < low:
+        return (
+            f"${letter}={_whole(low)}$, the one run"
+            if low == high
+            else f"every ${letter}$ run, from ${_whole(low)}$ on"
+        ), ""
+    tried = f"${letter}={_whole(low)}$" + ("" if low == high else f" to ${_whole(high)}$")
+    return f"${letter}\\ge{_whole(size)}$" + _mark(size > high), tried if size > high else ""
 
 
-def _size(letter: str, enough: float, tried: ArrayLike) -> str:
-    """From which size on: larger ones are better."""
-    sizes = np.asarray(tried)
-    if enough <= sizes.min():
-        return f"${letter}={_whole(sizes.min())}$ (smallest run)"
-    return f"${letter}={_whole(enough)}$" + (" †" if enough > sizes.max() else "")
+def _at_most(letter: str, size: float, run: Iterable[float]) -> tuple[str, str]:
+    """Up to which step, rounded down; and the steps run, if that is beyond them."""
+    low, high = min(run), max(run)
+    digit = 10 ** (np.floor(np.log10(size)) - 1)
+    return f"${letter}\\le{np.floor(size / digit) * digit:.2g}$" + _mark(size > high), (
+        f"${letter}={low:g}$ to ${high:g}$" if size > high else ""
+    )
 
 
-def _step(letter: str, enough: float, tried: ArrayLike) -> str:
-    """From which step on: smaller ones are better."""
-    sizes = np.asarray(tried)
-    if enough >= sizes.max():
-        return f"${letter}={sizes.max():g}$ (largest run)"
-    return f"${letter}={enough:.2g}$" + (" †" if enough < sizes.min() else "")
+def _mark(beyond: bool) -> str:
+    return " †" if beyond else ""
 
 
 def _whole(value: float) -> str:

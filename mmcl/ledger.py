@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,6 +10,18 @@ from mmcl.claims import Check, Claim, Evidence, all_claims
 from mmcl.claims.store import evidence
 
 SIGNS = {"equals": "±", "at least": "≥", "at most": "≤"}
+#: The claims in the order of the pages, which number them.
+ORDER = (
+    "exact-negatives", "derivation", "conservation", "flow-is-descent", "width", "universal-curve", "two-stages",
+    "balance", "clock", "three-rates", "terminal-condition", "power-law", "optimal-temperatures", "wait-map",
+    "schedules", "learned-temperature", "spent-force", "glyph-temperature", "decoupled", "spectral", "sigmoid",
+    "uniformity", "nt-xent", "at-rest", "batch-overlaps", "predictor-flow", "predictors-keep-kappa", "stop-gradient",
+    "direct-pred", "masked-reconstruction", "variance-floor", "cross-correlation", "dimensional-collapse",
+    "augmentation-threshold", "flat-landscape", "saddles", "many-ends", "relu-features", "prediction-head",
+    "enough-width", "batch-bias", "normalisation", "centring", "offset", "step-limit", "momentum", "weight-decay",
+    "adam", "latents", "unequal", "missing-overlap", "balance-buys-labels", "balance-buys-shots",
+    "retrieval-under-noise", "glyph-probe", "real-pairs",
+)  # fmt: skip
 
 
 class ClaimFailed(AssertionError):
@@ -68,7 +81,7 @@ class Ledger:
         """A table of plain text, one row per check."""
         head = ("claim", "what is compared", "predicted", "measured", "verdict")
         rows = [
-            (claim.id if i == 0 else "", check.label, allowed(check), number(check.measured), verdict(check))
+            (claim.id if i == 0 else "", check.label, allowed(check), measured(check), verdict(check))
             for claim, found in self.entries
             for i, check in enumerate(found.checks)
         ]
@@ -122,29 +135,48 @@ def _rows(found: Evidence, *, first: str | None = None, marks: dict[str, str] | 
     """One row per check; the claim's name, if wanted, in the first row only."""
     for i, check in enumerate(found.checks):
         predicted = allowed(check) + (f" {marks[check.reason]}" if marks else "")
-        cells = [check.label, predicted, number(check.measured), "holds" if check.holds else "**fails**"]
+        cells = [check.label, predicted, measured(check), "holds" if check.holds else "**fails**"]
         name = [] if first is None else [first if i == 0 else ""]
         yield "| " + " | ".join([*name, *cells]) + " |"
 
 
 def ledger(chapter: str | None = None, *, reasons: bool = False) -> Ledger:
-    """The claims of one chapter, or all of them, each with its evidence; measured now where no run is stored.
+    """The claims of one chapter, or all of them, by number, each with its evidence; measured now if no run is stored.
 
     Raises:
         ValueError: if the chapter makes no claim.
     """
-    claims = [claim for claim in all_claims() if chapter in (None, claim.chapter)]
+    claims = [claim for claim in sorted(all_claims(), key=_place) if chapter in (None, claim.chapter)]
     if not claims:
         chapters = sorted({claim.chapter for claim in all_claims()})
         raise ValueError(f"`chapter` must be one that makes a claim, {', '.join(chapters)}; got {chapter!r}.")
     return Ledger(tuple((claim, evidence(claim)) for claim in claims), reasons)
 
 
-def number(value: float) -> str:
-    """A number as the table shows it: six digits, or the power of ten of a tiny one."""
+def _place(claim: Claim) -> int:
+    """Where the pages have the claim; behind all others where they do not have it yet."""
+    return ORDER.index(claim.id) if claim.id in ORDER else len(ORDER)
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number as the table shows it, or the power of ten of a tiny one."""
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e6):
         return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
-    return f"{value:.6g}"
+    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
+
+
+def measured(check: Check) -> str:
+    """The measured number, with as many digits as its tolerance can tell apart; all of them where it fails."""
+    return number(check.measured, _digits(check.measured, check) if check.holds else 8)
+
+
+def _digits(value: float, check: Check) -> int:
+    """Down to a tenth of the tolerance, and six at most; four beside a bound."""
+    if check.relation != "equals":
+        return 4
+    if not (value and check.tolerance and math.isfinite(value)):
+        return 6
+    return min(max(math.floor(math.log10(abs(value))) - math.floor(math.log10(check.tolerance)) + 2, 2), 6)
 
 
 def verdict(check: Check) -> str:
@@ -156,7 +188,8 @@ def allowed(check: Check) -> str:
     """What the check allows: the prediction and how far from it, or the bound."""
     if check.relation != "equals":
         return f"{SIGNS[check.relation]} {number(check.predicted)}"
-    return f"{number(check.predicted)} ± {check.tolerance:.2g}".replace("e-0", "e-")
+    predicted = number(check.predicted, _digits(check.predicted, check))
+    return f"{predicted} ± {check.tolerance:.2g}".replace("e-0", "e-")
 
 
 def sentence(check: Check) -> str:

@@ -28,9 +28,7 @@ LAYERS = {
         "extrapolation", "flow_system", "force_flow", "coupled_flow", "flow", "closed_form", "relaxation", "optimum",
         "stability", "training", "adam_limit", "landscape", "augmentation", "covariance", "methods", "family_end",
     ),
-    "judgement": (
-        "claims", "ledger", "comparison", "idealisations", "best_temperatures", "sweeps", "studies", "benchmark",
-    ),
+    "judgement": ("claims", "ledger", "comparison", "idealisations", "sweeps", "studies", "benchmark"),
     "face": ("__init__", "__main__", "figures"),
 }  # fmt: skip
 HEIGHT = {module: height for height, modules in enumerate(LAYERS.values()) for module in modules}

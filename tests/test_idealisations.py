@@ -20,9 +20,9 @@ def test_every_item_has_a_prediction_and_a_measurement_and_all_but_signs_a_size(
     table = idealisations()
     assert {row.name for row in table.rows} == set(ITEMS)
     for row in table.rows:
-        assert row.predicted and row.measured and (row.good or row.name == "latents: signs")
+        assert row.predicted and row.measured and ((row.bar and row.good) or row.name == "latents: signs")
     lines = table._repr_markdown_().splitlines()
-    assert len(lines) == len(ITEMS) + 2 and {line.count(" | ") for line in lines[2:]} == {3}
+    assert len(lines) == len(ITEMS) + 4 and {line.count(" | ") for line in lines[2:-2]} == {4}
 
 
 def test_the_numbers_are_those_of_the_evidence():
@@ -32,15 +32,22 @@ def test_the_numbers_are_those_of_the_evidence():
             return found
         return replace(found, checks=(replace(found.checks[0], measured=0.02), *found.checks[1:]))
 
-    assert idealisations(other)["missing overlap"].measured == "0.0200 in θ at $n=128$"
-    assert idealisations(other)["missing overlap"].good == "$n=512$ †"  # beyond what was run
+    row = idealisations(other)["missing overlap"]
+    assert row.measured == "0.0200 in θ at $n=128$"
+    assert row.good == "$n\\ge512$ †" and row.tried == "$n=128$"
 
 
-def test_a_size_is_named_only_as_far_as_it_was_run():
-    good = {row.name: row.good for row in idealisations().rows}
-    assert good["latents: Gaussian"] == "$n=256$ (smallest run)"
-    assert good["step"] == r"$\eta=0.05$ (largest run)"
-    assert good["Adam"].split(";")[0].endswith(" †") and "†" not in good["batch"]
+def test_a_size_that_no_run_had_is_marked_and_the_sizes_run_are_named():
+    table = idealisations()
+    for row in table.rows:
+        assert ("†" in row.good) == bool(row.tried)
+    assert table["Adam"].tried == "$m=64$ to $1{,}024$"
+    assert table._repr_markdown_().splitlines()[-1].count(";") == sum(bool(row.tried) for row in table.rows) - 1
+
+
+def test_where_every_size_is_good_none_below_them_is_named():
+    good = idealisations()["normalisation"].good
+    assert good == "every $m$ run, from $512$ on and every $n$ run, from $16$ on"
 
 
 def test_an_unknown_item_names_those_there_are():

@@ -86,5 +86,10 @@ def test_a_row_is_read_letter_by_letter():
     }  # fmt: skip
 
 
+def test_no_table_of_letters_has_bars_that_its_cells_would_halve():
+    bars = [row for page in (PAGE, *CHAPTERS) for row in rows(page) if r"\|" in row]
+    assert bars == [], "Markdown makes \\| a single bar inside a table: write \\lVert … \\rVert"
+
+
 def test_the_page_names_the_public_objects():
     assert len(words()) > 30 and mmcl.__version__
