@@ -171,8 +171,7 @@ class PairedData:
         rng = checks.generator(rng)
         r, (d_a, d_b) = self.signal_dim, (view.ambient_dim for view in self.views)
         drawn = self.latents.draw((n, d_a + d_b - r), rng=rng, dtype=dtype)
-        z, xi_a, xi_b = np.split(drawn, [r, d_a], axis=1)
-        return Pair(np.hstack([z, xi_a]), np.hstack([z, xi_b]))
+        return Pair(drawn[:, :d_a].copy(), np.concatenate([drawn[:, :r], drawn[:, d_a:]], axis=1))
 
     def sample(self, size: int, *, rng: np.random.Generator) -> Batch:
         """`size` independent positive pairs.

@@ -18,7 +18,6 @@ from numpy.typing import DTypeLike
 from mmcl import checks
 
 Points = tuple[Float[Array, " q"], Float[Array, " q"]]
-FACTORS = 32  # numbers that are seldom far above 2, whose product fits, in single precision too
 
 
 @dataclass(frozen=True)
@@ -132,17 +131,14 @@ def pair_moment(
     if isinstance(latents, Signs):
         # tanh u - ε = -2ε e/(1+e) and log cosh u - uε = log(1+e) - log 2 with e = exp(-2uε): nothing cancels.
         with np.errstate(over="ignore", invalid="ignore"):
-            decay = u * eps
-            decay *= -2
+            twice = -2 * eps
+            decay = u * twice
             np.exp(decay, out=decay)
-            grown = 1 + decay
-            excess = np.full(len(u), -u.shape[1] * np.log(2), u.dtype)
-            for first in range(0, u.shape[1], FACTORS):  # one logarithm a row and not one an entry
-                excess += np.log(np.multiply.reduce(grown[:, first : first + FACTORS], axis=1))
+            grown = decay + 1
+            excess = np.einsum("ij->i", np.log(grown)) - u.shape[1] * np.log(2)
             if np.isfinite(excess).all():
                 decay /= grown
-                decay *= eps
-                decay *= -2
+                decay *= twice
                 return decay, excess
     slope, value = latents.log_moment(u)
     return slope - eps, (value - u * eps).sum(axis=1)

@@ -49,7 +49,7 @@ class Descent:
         control_variates: bool = False,
     ) -> None:
         self.data, self.objective, self.normalization = data, objective, normalization
-        self.control_variates = control_variates
+        self.control_variates, self.dtype = control_variates, dtype
         self.split = data.views.a.ambient_dim
         self.units = Pair(*(float(view.scales.max()) for view in data.views))
         self.scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
@@ -83,7 +83,10 @@ class Descent:
     @property
     def latent(self) -> Grams:
         """The Gram matrices of $K=DV$."""
-        k = self.scales[:, None] * self.state
+        return self._grams(self.state)
+
+    def _grams(self, state: Array) -> Grams:
+        k = self.scales[:, None].astype(state.dtype, copy=False) * state
         return Grams(k[: self.split], k[self.split :])
 
     @property
@@ -98,7 +101,7 @@ class Descent:
 
     def step(self, size: float, rng: np.random.Generator | None) -> None:
         r"""$F\leftarrow(I-\eta\,DHD)F$; afterwards `loss` is the value that the batch had before the step."""
-        latent = self.latent
+        latent = self._grams(self.state.astype(self.dtype, copy=False))
         batch, r = self.batch(rng), self.data.signal_dim
         self.loss, h = gradient(
             self.objective, latent, batch, self.normalization, r, self.data.latents,
@@ -106,7 +109,7 @@ class Descent:
         )  # fmt: skip
         self.slope = float(np.vdot(h.ab, latent.ab))  # the loss is a function of τ²R
         slope = h.at(latent)
-        slope *= self.scales[:, None]
+        slope *= self.scales[:, None].astype(slope.dtype, copy=False)
         if not self.rule.rotates:
             slope = self._turned(slope)
         direction, self.memory = self.rule.direction(slope, self.memory)

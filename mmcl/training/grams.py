@@ -7,6 +7,7 @@ the stacked $V=(V_A;V_B)$ from the left by a symmetric matrix. So the cost of a 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -62,7 +63,7 @@ class Grams:
     def scores(self) -> Float[Array, "d_a d_b"]:
         """R, normalised in the population."""
         a, b = self.norms
-        return self.ab / (np.sqrt(a) * np.sqrt(b))
+        return self.ab / (math.sqrt(a) * math.sqrt(b))
 
 
 class Slopes(NamedTuple):
@@ -122,7 +123,7 @@ def gradient(
                     '`batch_size` (n) must be large enough that, with `normalization` "batch", the outputs of no batch '
                     f"are all zero; got {len(signs.a)}, and a batch of zeros in modality {letter}."
                 )
-    R = grams.ab / (np.sqrt(norms.a) * np.sqrt(norms.b))
+    R = grams.ab / (math.sqrt(norms.a) * math.sqrt(norms.b))
     more = (np.eye(*R.shape) * (np.arange(len(R)) < signal_dim)[:, None],) if control_variates else ()
     found = gradient_in_r(objective, R.astype(signs.a.dtype, copy=False), signs, latents, *more)  # exact as the batch
     return _by_norm(grams, norms, found, moments)
@@ -152,7 +153,7 @@ def _by_grams(objective: Objective | Family, grams: Grams, signs: Signs) -> tupl
 def _by_norm(grams: Grams, norms: Pair[float], score: tuple[float, Array], moments: Moments) -> tuple[float, Slopes]:
     r"""The chain rule through a normaliser per modality: $\partial L/\partial N_A^2=-\langle X,R\rangle/2N_A^2$."""
     loss, x = score
-    scale = np.sqrt(norms.a) * np.sqrt(norms.b)
+    scale = math.sqrt(norms.a) * math.sqrt(norms.b)
     through = -np.vdot(x, grams.ab) / (2 * scale)
     return loss, Slopes(through / norms.a * moments.a, x / scale, through / norms.b * moments.b)
 

@@ -13,26 +13,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy import ndarray as Array
 from numpy.typing import DTypeLike
-from torch import Tensor
 from tqdm import tqdm
 
 from mmcl import checks
 from mmcl.data import PairedData
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
-from mmcl.pair import Pair
-from mmcl.training.descent import in_axes, in_coordinates, measured
-from mmcl.training.grams import Grams
+from mmcl.training.descent import in_coordinates
 from mmcl.training.initial import Weights
+from mmcl.training.learners import Learners
 from mmcl.training.loop import RUNAWAY
 from mmcl.training.optimizer import GradientDescent
 from mmcl.training.plan import Plan
-from mmcl.training.stacked_scores import slope_in_r
 from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
 from mmcl.trajectory import Trajectory
-
-SMALL = 2**19  # signs in a step; below, the threads of a product cost more than they bring
 
 
 def train_many(
@@ -89,7 +83,7 @@ def train_many(
     plan = Plan(step_size, steps, n, every, "population", None, None, progress)
     objectives = _objectives(objective, len(rngs))
     starts = [starting_weights(data, objectives[0], width, weights, None, rng) for rng in rngs]
-    learners = _Learners(data, objectives, starts, n, precision(dtype), _device(device))
+    learners = Learners(data, objectives, starts, n, precision(dtype), _device(device))
     with _threads(1 if learners.small else torch.get_num_threads()):
         return _descend(learners, plan, list(rngs))
 
@@ -133,70 +127,7 @@ def _device(name: str) -> torch.device:
     return device
 
 
-class _Learners:
-    """All learners, their factors stacked: F of shape (S, D, k) as in `Descent`."""
-
-    def __init__(
-        self,
-        data: PairedData,
-        objectives: Sequence[Objective],
-        starts: Sequence[Weights],
-        batch_size: int,
-        dtype: type,
-        device: torch.device,
-    ) -> None:
-        self.data, self.objectives, self.batch_size, self.dtype, self.device = (
-            data, objectives, batch_size, dtype, device,
-        )  # fmt: skip
-        self.split = data.views.a.ambient_dim
-        self.units = Pair(*(float(view.scales.max()) for view in data.views))
-        scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
-        self.scales = self._moved(scales)[:, None]
-        stacked = [np.linalg.qr(in_axes(data, start).T) for start in starts]
-        self.frames = [frame for frame, _ in stacked]
-        self.state = self._moved(np.stack([triangle.T for _, triangle in stacked]))
-        self.norm_at_start = self.state.square().sum(dim=(1, 2))
-        self.small = len(starts) * batch_size * len(scales) < SMALL
-        self.loss = np.full(len(starts), np.nan)
-        self.tau2 = self._moved(np.array([getattr(one, "inverse_temperature", 1.0) for one in objectives], dtype))
-        with np.errstate(divide="ignore"):
-            weights = np.log(np.array([getattr(one, "negatives", 1.0) for one in objectives], float))
-        self.log_k = self._moved(weights.astype(dtype))
-
-    def _moved(self, array: Array) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-
-    @property
-    def latent(self) -> Pair[Tensor]:
-        """$K_A,K_B$ of every learner."""
-        k = self.scales * self.state
-        return Pair(k[:, : self.split], k[:, self.split :])
-
-    def signs(self, rngs: Sequence[np.random.Generator]) -> Pair[Tensor]:
-        """A batch for every learner."""
-        drawn = [self.data.signs(self.batch_size, rng=rng, dtype=self.dtype) for rng in rngs]
-        return Pair(*(self._moved(np.stack(eps)) for eps in zip(*drawn, strict=True)))
-
-    def moved(self, size: float, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor]:
-        """The factors after a step of descent, and the losses before it."""
-        (k_a, k_b), signs = self.latent, self.signs(rngs)
-        ab = k_a @ k_b.mT
-        norms = [k.square().sum(dim=(1, 2))[:, None, None] for k in (k_a, k_b)]
-        scale = (norms[0] * norms[1]).sqrt()
-        loss, x = slope_in_r(type(self.objectives[0]), (ab / scale).to(signs.a.dtype), signs, self.tau2, self.log_k)
-        x = x.double()
-        through = -(x * ab).sum(dim=(1, 2), keepdim=True) / scale  # twice the slope in log N²
-        x = x / scale
-        slope = torch.cat([through / norms[0] * k_a + x @ k_b, x.mT @ k_a + through / norms[1] * k_b], dim=1)
-        return self.state - size * (self.scales * slope), loss
-
-    def rows(self) -> list[dict[str, object]]:
-        """What the records hold of the present state, learner by learner."""
-        factors = (self.scales * self.state).cpu().numpy()
-        return [measured(self.data, self.units, Grams(k[: self.split], k[self.split :])) for k in factors]
-
-
-def _descend(learners: _Learners, plan: Plan, rngs: list[np.random.Generator]) -> list[Trajectory]:
+def _descend(learners: Learners, plan: Plan, rngs: list[np.random.Generator]) -> list[Trajectory]:
     """Take the plan's steps; rows and losses as in `mmcl.training.loop`."""
     silent = None if plan.progress is None else not plan.progress
     bar = tqdm(range(plan.steps), desc="train", unit="step", delay=2.0, disable=silent, file=sys.stderr, leave=False)
@@ -206,7 +137,7 @@ def _descend(learners: _Learners, plan: Plan, rngs: list[np.random.Generator]) -
         for step in bar:
             here = learners.rows() if step % plan.record_every == 0 else None
             state, loss = learners.moved(plan.step_size, rngs)
-            growth = (state.square().sum(dim=(1, 2)) / learners.norm_at_start).cpu().numpy()
+            growth = (torch.linalg.vector_norm(state, dim=(1, 2)).square() / learners.norm_at_start).cpu().numpy()
             if not (growth <= RUNAWAY).all():
                 records = _records(learners, plan, rows, done, random)
                 worst = int(np.argmin(growth <= RUNAWAY))
@@ -225,7 +156,7 @@ def _descend(learners: _Learners, plan: Plan, rngs: list[np.random.Generator]) -
 
 
 def _records(
-    learners: _Learners,
+    learners: Learners,
     plan: Plan,
     rows: list[tuple[int, list[dict[str, object]]]],
     done: int,

@@ -19,10 +19,10 @@ from mmcl.latents import Signs as SignLatents
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.training.control import less_linear
-from mmcl.training.threads import both
 
 Signs = Pair[Float[Array, "n d"]]
 SIGNS = SignLatents()
+BLOCK = 512  # pairs at a time: so many stay in the cache from one operation to the next
 SPREAD = 600.0  # of scores whose exponentials all fit, in units of the largest
 
 
@@ -50,29 +50,32 @@ def gradient_in_r(
 def _(
     objective: InfoNCE, R: Array, signs: Signs, latents: Latents = SIGNS, pairing: Array | None = None
 ) -> tuple[float, Array]:
-    tau2, (eps_a, eps_b) = objective.inverse_temperature, signs
+    tau2, n = objective.inverse_temperature, len(signs.a)
     log_k = np.log(objective.negatives) if objective.negatives else -np.inf
     scores = tau2 * R
 
     def direction(near: Array, far: Array, scores: Array, known: Array | None) -> tuple[float, Array]:
-        """The loss of one direction, and n/τ² times its gradient."""
+        """The sum of one direction's losses over the pairs, and 1/τ² times its gradient."""
         u = near @ scores
         pull, excess = pair_moment(latents, u, far)
         excess += log_k
         pull *= expit(excess)[:, None]
-        loss = float(np.mean(np.logaddexp(0, excess)))
+        loss = float(np.logaddexp(0, excess).sum())
         if known is None:
             return loss, near.T @ pull
         alpha, beta = less_linear(pull, u, far)
         return loss, near.T @ pull + alpha * scores + beta * known
 
     back = None if pairing is None else pairing.T
-    (loss_a, from_a), (loss_b, from_b) = both(
-        lambda: direction(eps_a, eps_b, scores, pairing), lambda: direction(eps_b, eps_a, scores.T, back), eps_a.size
-    )
-    from_a += from_b.T
-    from_a *= tau2 / len(eps_a)
-    return loss_a + loss_b, from_a
+    loss, x, count = 0.0, np.zeros_like(scores), max(1, n // BLOCK)
+    for i in range(count):
+        eps_a, eps_b = (eps[i * n // count : (i + 1) * n // count] for eps in signs)
+        loss_a, from_a = direction(eps_a, eps_b, scores, pairing)
+        loss_b, from_b = direction(eps_b, eps_a, scores.T, back)
+        loss += loss_a + loss_b
+        x += from_a
+        x += from_b.T
+    return loss / n, (tau2 / n) * x
 
 
 @gradient_in_r.register

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmcl.latents import FACTORS
 from mmcl.objectives import InBatchInfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 
@@ -49,14 +48,12 @@ def slope_in_r(
 
 def _direction(near: Tensor, far: Tensor, scores: Tensor, log_k: Tensor) -> Slope:
     """The losses of one direction of InfoNCE, and n/τ² times their slopes; see `mmcl.latents.pair_moment`."""
-    u = near @ scores
-    decay = (u * far).mul_(-2).exp_()
+    u, twice = near @ scores, -2 * far
+    decay = (u * twice).exp_()
     grown = decay + 1
-    parts = [part.prod(dim=2).log_() for part in grown.split(FACTORS, dim=2)]
-    excess = torch.stack(parts).sum(dim=0) - u.shape[2] * np.log(2)
-    if bool(excess.isfinite().all()):
-        pull = decay.div_(grown).mul_(far).mul_(-2)
-    else:
+    pull = decay.div_(grown).mul_(twice)
+    excess = grown.log_().sum(dim=2) - u.shape[2] * np.log(2)
+    if not bool(excess.isfinite().all()):
         size = u.abs()
         excess = (size + (-2 * size).exp().log1p() - u * far).sum(dim=2) - u.shape[2] * np.log(2)
         pull = u.tanh() - far

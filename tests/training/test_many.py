@@ -69,7 +69,7 @@ def test_a_step_too_large_for_one_of_them_names_it_and_keeps_all_records():
 
 def test_an_interrupt_loses_nothing(monkeypatch):
     undisturbed = train_many(WORLD, InfoNCE(3.0), rngs=rngs(), width=6, **SETTINGS | {"steps": 7})
-    moved, calls = many._Learners.moved, []
+    moved, calls = many.Learners.moved, []
 
     def seven(self, *arguments):
         calls.append(1)
@@ -77,7 +77,7 @@ def test_an_interrupt_loses_nothing(monkeypatch):
             raise KeyboardInterrupt
         return moved(self, *arguments)
 
-    monkeypatch.setattr(many._Learners, "moved", seven)
+    monkeypatch.setattr(many.Learners, "moved", seven)
     with pytest.raises(TrainingInterrupted) as stop:
         train_many(WORLD, InfoNCE(3.0), rngs=rngs(), width=6, **SETTINGS)
     for kept, due in zip(stop.value.trajectories, undisturbed, strict=True):

@@ -1,0 +1,99 @@
+"""Many learners of one world, stacked: a step of all of them is a few batched products of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy import ndarray as Array
+from torch import Tensor
+
+from mmcl.data import PairedData
+from mmcl.objectives import Objective
+from mmcl.pair import Pair
+from mmcl.training.descent import in_axes, measured
+from mmcl.training.grams import Grams
+from mmcl.training.initial import Weights
+from mmcl.training.stacked_scores import slope_in_r
+
+PART = 2**19  # signs that a processor takes at once: so many stay in its cache from one operation to the next
+SMALL = 2**19  # signs in a step; below, the threads of a product cost more than they bring
+
+
+class Learners:
+    """All learners, their factors stacked: F of shape (S, D, k) as in `Descent`."""
+
+    def __init__(
+        self,
+        data: PairedData,
+        objectives: Sequence[Objective],
+        starts: Sequence[Weights],
+        batch_size: int,
+        dtype: type,
+        device: torch.device,
+    ) -> None:
+        self.data, self.objectives, self.batch_size, self.dtype, self.device = (
+            data, objectives, batch_size, dtype, device,
+        )  # fmt: skip
+        self.split = data.views.a.ambient_dim
+        self.units = Pair(*(float(view.scales.max()) for view in data.views))
+        scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
+        self.scales = self._moved(scales)[:, None]
+        self.column = self._moved(scales.astype(dtype))[:, None]
+        stacked = [np.linalg.qr(in_axes(data, start).T) for start in starts]
+        self.frames = [frame for frame, _ in stacked]
+        self.state = self._moved(np.stack([triangle.T for _, triangle in stacked]))
+        self.norm_at_start = torch.linalg.vector_norm(self.state, dim=(1, 2)).square()
+        self.small = len(starts) * batch_size * len(scales) < SMALL
+        at_once = max(1, PART // (batch_size * len(scales))) if device.type == "cpu" else len(starts)
+        self.parts = [slice(first, first + at_once) for first in range(0, len(starts), at_once)]
+        self.loss = np.full(len(starts), np.nan)
+        self.tau2 = self._moved(np.array([getattr(one, "inverse_temperature", 1.0) for one in objectives], dtype))
+        with np.errstate(divide="ignore"):
+            weights = np.log(np.array([getattr(one, "negatives", 1.0) for one in objectives], float))
+        self.log_k = self._moved(weights.astype(dtype))
+
+    def _moved(self, array: Array) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    @property
+    def latent(self) -> Pair[Tensor]:
+        """$K_A,K_B$ of every learner."""
+        k = self.scales * self.state
+        return Pair(k[:, : self.split], k[:, self.split :])
+
+    def signs(self, rngs: Sequence[np.random.Generator]) -> Pair[Tensor]:
+        """A batch for every learner, of the numbers that `PairedData.signs` would draw."""
+        r, count = self.data.signal_dim, sum(view.ambient_dim for view in self.data.views)
+        shape = self.batch_size, count - r
+        drawn = self._moved(np.stack([self.data.latents.draw(shape, rng=rng, dtype=self.dtype) for rng in rngs]))
+        return Pair(drawn[:, :, : self.split], torch.cat([drawn[:, :, :r], drawn[:, :, self.split :]], dim=2))
+
+    def moved(self, size: float, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor]:
+        """The factors after a step of descent, and the losses before it."""
+        state = torch.empty_like(self.state)
+        losses = [self._step(part, size, rngs[part], state[part]) for part in self.parts]
+        return state, torch.cat(losses)
+
+    def _step(self, part: slice, size: float, rngs: Sequence[np.random.Generator], state: Tensor) -> Tensor:
+        """A step of some of the learners into `state`; as `Descent.step`, in the arithmetic of the batch."""
+        signs = self.signs(rngs)
+        k = self.column * self.state[part].to(signs.a.dtype)
+        k_a, k_b = k[:, : self.split], k[:, self.split :]
+        ab = k_a @ k_b.mT
+        norms = [torch.linalg.vector_norm(k, dim=(1, 2), keepdim=True).square() for k in (k_a, k_b)]
+        scale = (norms[0] * norms[1]).sqrt()
+        loss, x = slope_in_r(type(self.objectives[0]), ab / scale, signs, self.tau2[part], self.log_k[part])
+        x /= scale
+        through = -(x * ab).sum(dim=(1, 2), keepdim=True)  # twice the slope in log N²
+        slope = torch.empty_like(k)
+        torch.baddbmm(through / norms[0] * k_a, x, k_b, out=slope[:, : self.split])
+        torch.baddbmm(through / norms[1] * k_b, x.mT, k_a, out=slope[:, self.split :])
+        torch.sub(self.state[part], slope.mul_(self.column), alpha=size, out=state)
+        return loss
+
+    def rows(self) -> list[dict[str, object]]:
+        """What the records hold of the present state, learner by learner."""
+        factors = (self.scales * self.state).cpu().numpy()
+        return [measured(self.data, self.units, Grams(k[: self.split], k[self.split :])) for k in factors]
