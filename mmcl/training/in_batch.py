@@ -18,8 +18,8 @@ from torch import Tensor
 
 from mmcl.pair import Pair
 
-BLOCK = 2**20  # scores at once: a few megabytes, near the caches
-ROWS = 256  # in a block at least: of fewer, a matrix product is not worth its name
+BLOCK = 2**19  # scores at once: a few megabytes, near the caches
+ROWS = 128  # in a block at least: of fewer, a matrix product is not worth its name
 Features = Pair[Float[Tensor, "n m"]]
 Blocks = Iterable[tuple[slice, Float[Tensor, "rows n"]]]
 Slopes = tuple[float, Features, float]  # loss, gradients, slope in log τ²
@@ -31,8 +31,8 @@ def in_batch(features: Features, inverse_temperature: float, *, block: int | Non
     .. math:: \frac{\partial L}{\partial f_A}=\frac{\tau^2}n(P_{\to}+P_{\downarrow}-2I)f_B,\qquad
               \frac{\partial L}{\partial f_B}=\frac{\tau^2}n(P_{\to}+P_{\downarrow}-2I)^\top f_A,
 
-    with the softmax of S along its rows and along its columns. Memory, beside the features and their gradients: three
-    blocks of scores at a time, four where the scores lie too far apart for one exponential.
+    with the softmax of S along its rows and along its columns. Memory, beside the features and their gradients: two
+    blocks of scores, three where the scores lie too far apart for one exponential.
 
     Source: Radford et al. (2021) for the loss; the gradient is ours.
 
@@ -40,7 +40,7 @@ def in_batch(features: Features, inverse_temperature: float, *, block: int | Non
         features: $f_A,f_B$, normalised, one row per pair.
         inverse_temperature: τ².
         block: how many scores are formed at once, at least a row of them; all of them, if they fit, are formed once
-            and kept. None: about a million, or 256 rows where that is more.
+            and kept. None: about half a million, or 128 rows where that is more.
     """
     block = max(BLOCK, ROWS * len(features.a)) if block is None else block
     (f_a, f_b), scale = features, inverse_temperature / len(features.a)
@@ -60,11 +60,13 @@ def _inner(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _blocks(features: Features, tau2: float, block: int) -> Iterator[tuple[slice, Tensor]]:
-    """The scores, some rows at a time."""
-    (f_a, f_b), size = features, max(1, block // len(features.a))
-    for first in range(0, len(f_a), size):
+    """The scores, some rows at a time, all in the same place: a block is gone when the next one is formed."""
+    (f_a, f_b), n = features, len(features.a)
+    size = min(n, max(1, block // n))
+    place = f_a.new_empty(size, n)
+    for first in range(0, n, size):
         part = slice(first, first + size)
-        yield part, (tau2 * f_a[part]) @ f_b.T
+        yield part, torch.mm(tau2 * f_a[part], f_b.T, out=place[: n - first])
 
 
 def _shared(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor, Blocks] | None:
@@ -91,8 +93,11 @@ def _shared(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor
         return None
 
     def weights() -> Iterator[tuple[slice, Tensor]]:
+        factor = None
         for part, e in held or ((p, s.sub_(top[p, None]).exp_()) for p, s in _blocks(features, tau2, block)):
-            yield part, e.mul_(torch.addr(1 / total[part, None], (top[part] - shift).exp(), 1 / column))
+            factor = torch.empty_like(e) if factor is None else factor[: len(e)]
+            torch.addr(1 / total[part, None], (top[part] - shift).exp(), 1 / column, out=factor)
+            yield part, e.mul_(factor)
 
     return rows, columns, weights()
 

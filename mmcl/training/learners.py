@@ -82,15 +82,14 @@ class Learners:
         k = self.column * self.state[part].to(signs.a.dtype)
         k_a, k_b = k[:, : self.split], k[:, self.split :]
         ab = k_a @ k_b.mT
-        norms = [torch.linalg.vector_norm(k, dim=(1, 2), keepdim=True).square() for k in (k_a, k_b)]
+        squares = k.square().sum(dim=2)
+        norms = [part.sum(dim=1)[:, None, None] for part in squares.tensor_split([self.split], dim=1)]
         scale = (norms[0] * norms[1]).sqrt()
         loss, x = slope_in_r(type(self.objectives[0]), ab / scale, signs, self.tau2[part], self.log_k[part])
         x /= scale
         through = -(x * ab).sum(dim=(1, 2), keepdim=True)  # twice the slope in log N²
-        slope = torch.empty_like(k)
-        torch.baddbmm(through / norms[0] * k_a, x, k_b, out=slope[:, : self.split])
-        torch.baddbmm(through / norms[1] * k_b, x.mT, k_a, out=slope[:, self.split :])
-        torch.sub(self.state[part], slope.mul_(self.column), alpha=size, out=state)
+        slope = torch.cat([through / norms[0] * k_a + x @ k_b, through / norms[1] * k_b + x.mT @ k_a], dim=1)
+        torch.sub(self.state[part], slope.mul_(self.column).double(), alpha=size, out=state)
         return loss
 
     def rows(self) -> list[dict[str, object]]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from mmcl.objectives import InBatchInfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 
+FACTORS = 32  # numbers that are seldom far above 2, whose product fits, in single precision too
 Slope = tuple[Float[Tensor, " S"], Float[Tensor, "S d_a d_b"]]  # the losses, and their slopes in R
 
 
@@ -52,7 +53,8 @@ def _direction(near: Tensor, far: Tensor, scores: Tensor, log_k: Tensor) -> Slop
     decay = (u * twice).exp_()
     grown = decay + 1
     pull = decay.div_(grown).mul_(twice)
-    excess = grown.log_().sum(dim=2) - u.shape[2] * np.log(2)
+    logs = [factors.prod(dim=2).log_() for factors in grown.split(FACTORS, dim=2)]
+    excess = torch.stack(logs).sum(dim=0) - u.shape[2] * np.log(2)
     if not bool(excess.isfinite().all()):
         size = u.abs()
         excess = (size + (-2 * size).exp().log1p() - u * far).sum(dim=2) - u.shape[2] * np.log(2)
