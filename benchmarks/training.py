@@ -209,7 +209,7 @@ def bare_products(rounds: int, repeats: int = 40) -> Iterator[Race]:
                        costs[key], AT_MOST, bound, note=note if dtype is SINGLE else "")  # fmt: skip
 
 
-def many_seeds(rounds: int, seeds: int = 32, steps: int = 100) -> Iterator[Race]:
+def many_seeds(rounds: int, seeds: int = 32, steps: int = STEPS) -> Iterator[Race]:
     """Many seeds in one call, a seed's share against the time of one alone."""
     settings: dict[str, Any] = {"step_size": STEP, "batch_size": BATCH, "width": WIDTH, "progress": False}
     for dtype, name in ((np.float32, "float32"), (np.float64, "float64")):

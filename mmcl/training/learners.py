@@ -17,7 +17,7 @@ from mmcl.training.grams import Grams
 from mmcl.training.initial import Weights
 from mmcl.training.stacked_scores import slope_in_r
 
-PART = 2**19  # signs that a processor takes at once: so many stay in its cache from one operation to the next
+PART = 2**20  # signs that a processor takes at once: fewer leave its threads idle, more leave the caches
 SMALL = 2**19  # signs in a step; below, the threads of a product cost more than they bring
 
 
@@ -44,6 +44,7 @@ class Learners:
         stacked = [np.linalg.qr(in_axes(data, start).T) for start in starts]
         self.frames = [frame for frame, _ in stacked]
         self.state = self._moved(np.stack([triangle.T for _, triangle in stacked]))
+        self._spare = torch.empty_like(self.state)
         self.norm_at_start = torch.linalg.vector_norm(self.state, dim=(1, 2)).square()
         self.small = len(starts) * batch_size * len(scales) < SMALL
         at_once = max(1, PART // (batch_size * len(scales))) if device.type == "cpu" else len(starts)
@@ -67,12 +68,16 @@ class Learners:
         """A batch for every learner, of the numbers that `PairedData.signs` would draw."""
         r, count = self.data.signal_dim, sum(view.ambient_dim for view in self.data.views)
         shape = self.batch_size, count - r
-        drawn = self._moved(np.stack([self.data.latents.draw(shape, rng=rng, dtype=self.dtype) for rng in rngs]))
-        return Pair(drawn[:, :, : self.split], torch.cat([drawn[:, :, :r], drawn[:, :, self.split :]], dim=2))
+        sizes = ((len(rngs), self.batch_size, view.ambient_dim) for view in self.data.views)
+        place = Pair(*(np.empty(size, self.dtype) for size in sizes))
+        for a, b, rng in zip(*place, rngs, strict=True):
+            drawn = self.data.latents.draw(shape, rng=rng, dtype=self.dtype)
+            a[:], b[:, :r], b[:, r:] = drawn[:, : self.split], drawn[:, :r], drawn[:, self.split :]
+        return Pair(*map(self._moved, place))
 
     def moved(self, size: float, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor]:
         """The factors after a step of descent, and the losses before it."""
-        state = torch.empty_like(self.state)
+        state, self._spare = self._spare, self.state  # the place of the state before the present one is free
         losses = [self._step(part, size, rngs[part], state[part]) for part in self.parts]
         return state, torch.cat(losses)
 

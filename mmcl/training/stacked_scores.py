@@ -49,16 +49,16 @@ def slope_in_r(
 
 def _direction(near: Tensor, far: Tensor, scores: Tensor, log_k: Tensor) -> Slope:
     """The losses of one direction of InfoNCE, and n/τ² times their slopes; see `mmcl.latents.pair_moment`."""
-    u, twice = near @ scores, -2 * far
-    decay = (u * twice).exp_()
+    decay = (near @ (-2 * scores)).mul_(far).exp_()
     grown = decay + 1
-    pull = decay.div_(grown).mul_(twice)
+    pull = decay.div_(grown).mul_(far)  # -1/2 of it
     logs = [factors.prod(dim=2).log_() for factors in grown.split(FACTORS, dim=2)]
-    excess = torch.stack(logs).sum(dim=0) - u.shape[2] * np.log(2)
+    excess = torch.stack(logs).sum(dim=0) - far.shape[2] * np.log(2)
     if not bool(excess.isfinite().all()):
+        u = near @ scores
         size = u.abs()
-        excess = (size + (-2 * size).exp().log1p() - u * far).sum(dim=2) - u.shape[2] * np.log(2)
-        pull = u.tanh() - far
+        excess = (size + (-2 * size).exp().log1p() - u * far).sum(dim=2) - far.shape[2] * np.log(2)
+        pull = (far - u.tanh()) / 2
     excess = excess + log_k[:, None]
-    pull *= excess.sigmoid()[:, :, None]
+    pull *= -2 * excess.sigmoid()[:, :, None]
     return torch.nn.functional.softplus(excess, threshold=torch.inf).mean(dim=1), near.mT @ pull
