@@ -48,7 +48,13 @@ class System(Protocol):
         ...
 
 
-def integrate(system: System, start: State, times: Float[Array, " T"], tolerance: float) -> Iterator[State]:
+def integrate(
+    system: System,
+    start: State,
+    times: Float[Array, " T"],
+    tolerance: float,
+    watch: Callable[[State], None] | None = None,
+) -> Iterator[State]:
     """The states at `times` (increasing, from 0), one after another.
 
     Steps are as long as the accuracy allows, whatever the times: those inside a step are read off its polynomial.
@@ -58,6 +64,7 @@ def integrate(system: System, start: State, times: Float[Array, " T"], tolerance
         start: y at time 0.
         times: where the solution is wanted; the last one is stepped on exactly, and never beyond.
         tolerance: local error allowed per step, in units of `system.tolerance`.
+        watch: told the end of every step; what it raises ends the run.
 
     Raises:
         ArithmeticError: if the start has no finite velocity or the step size underflows, naming the time.
@@ -83,6 +90,8 @@ def integrate(system: System, start: State, times: Float[Array, " T"], tolerance
             if not now + stretch > now:
                 raise ArithmeticError(f"The flow could not be followed beyond t = {now:g}: the step size vanished.")
             continue
+        if watch is not None:
+            watch(step.end)
         end = times[-1] if size == remaining else now + size
         for time in times[given : np.searchsorted(times, end)]:
             given += 1

@@ -6,7 +6,8 @@ and angles of the pairs $(k_{A,p},k_{B,p})$.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from mmcl import checks
+from mmcl.coordinates import Coordinates, Samples, Unresolved, choices
 from mmcl.coupled_flow import coupled_flow
 from mmcl.course import Held, Stretch
 from mmcl.data import PairedData
@@ -29,6 +31,8 @@ from mmcl.objectives import InfoNCE, PositiveOnly
 from mmcl.symbolic.potentials import potential_in_temperature
 from mmcl.temperature import AnnealedTemperature, LearnedTemperature, StagewiseTemperature, Temperature
 from mmcl.trajectory import Trajectory
+
+ROUND_OFF = 64 * np.finfo(float).eps  # of a Chebyshev coefficient, in units of the largest value
 
 
 def gradient_flow(
@@ -78,28 +82,71 @@ def gradient_flow(
         if temperature is not None:
             raise TypeError(f"`temperature` must be left out in a world of other latents than signs, {data.latents!r}.")
         return force_flow(data, LatentForce(objective, data.latents, data.signal_dim), t, tolerance=tolerance / 10)
-    compiled = potential_in_temperature(objective).thermal
-    now, state = 0.0, None
-    rows: list[dict[str, Any]] = []
-    for until, course, ceiling in _stretches(objective, temperature):
-        system = FlowSystem(data, compiled, course)
-        state = system.start if state is None else np.append(state[:-1], course.start(now))
-        ends = [until] if until <= t[-1] else []
-        wanted = np.array([*t[(now <= t) & (t < until)], *ends])
-        begun = now
-        for target, y in zip(wanted, integrate(system, state, wanted - begun, tolerance), strict=True):
-            if y[-1] > ceiling:
-                now, state = _reached(system, (now, state), target, ceiling, tolerance)
-                break
-            if target < until:
-                rows.append(_row(system, y))
-            now, state = target, y
-        if len(rows) == len(t):
+    compiled, world = potential_in_temperature(objective).thermal, Coordinates.distinct(data)
+    for coordinates in choices(world):
+        system = FlowSystem(data, compiled, Held(0.0), coordinates)
+        try:
+            rows = _followed(system, world, list(_stretches(objective, temperature)), t, tolerance)
             break
+        except Unresolved:
+            continue
     series: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     if isinstance(objective, PositiveOnly | Spectral):
         series["inverse_temperature"][:] = np.nan
     return Trajectory(time=t, **series)
+
+
+def _followed(
+    system: FlowSystem, world: Coordinates, stretches: list[Stretch], t: Float[Array, " T"], tolerance: float
+) -> list[dict[str, Any]]:
+    """The rows of the record, along one stretch of the temperature after another.
+
+    Raises:
+        Unresolved: if the samples of coordinates that the system is solved on do not suffice.
+    """
+    now, state = 0.0, None
+    rows: list[dict[str, Any]] = []
+    for until, course, ceiling in stretches:
+        system = replace(system, course=course)
+        watch = _watch(system, tolerance)
+        state = system.start if state is None else np.append(state[:-1], course.start(now))
+        ends = [until] if until <= t[-1] else []
+        wanted = np.array([*t[(now <= t) & (t < until)], *ends])
+        begun = now
+        for target, y in zip(wanted, integrate(system, state, wanted - begun, tolerance, watch), strict=True):
+            if y[-1] > ceiling:
+                now, state = _reached(system, (now, state), target, ceiling, tolerance)
+                break
+            if target < until:
+                rows.append(_row(system, world, y))
+            now, state = target, y
+        if len(rows) == len(t):
+            break
+    return rows
+
+
+def _watch(system: FlowSystem, tolerance: float) -> Callable[[Float[Array, " n"]], None] | None:
+    """Refuses a state whose samples leave more open than the tolerance; nothing to watch on the coordinates themselves.
+
+    The logarithms of the lengths are asked for themselves, φ for its sum (whose exponential the force is), and what
+    else is summed relative to its mean.
+    """
+    samples = system.coordinates
+    if not isinstance(samples, Samples):
+        return None
+    count = samples.weights.sum()
+
+    def watch(y: Float[Array, " n"]) -> None:
+        at = system.point(y)
+        phi, _ = system.objective.phi(at.theta, np.exp(at.log_tau2))
+        a, b, _ = at.lengths
+        values = np.array([at.v, at.delta, phi * count, a, b, at.pull * at.theta])
+        scale = np.array([1.0, 1.0, 1.0, *np.abs(values[3:] @ samples.weights) / count])
+        allowed = np.maximum(tolerance * scale, ROUND_OFF * np.abs(values).max(axis=1))
+        if not (samples.tails(values) <= allowed).all():
+            raise Unresolved
+
+    return watch
 
 
 def _stretches(objective: InfoNCE | PositiveOnly | Separable, temperature: Temperature | None) -> Iterator[Stretch]:
@@ -138,18 +185,20 @@ def _reached(
     return time + below + found, later(found)
 
 
-def _row(system: FlowSystem, y: Float[Array, " n"]) -> dict[str, Any]:
+def _row(system: FlowSystem, world: Coordinates, y: Float[Array, " n"]) -> dict[str, Any]:
     """The state as a row of the record."""
-    at = system.point(y)
-    (a, b, _), tau2 = at.lengths, np.exp(at.log_tau2)
-    phi, _ = system.objective.phi(at.theta, tau2)
+    if isinstance(system.coordinates, Samples):
+        v_delta = system.coordinates.at_all(y[:-3].reshape(2, -1))
+        system, y = replace(system, coordinates=world), np.concatenate([v_delta.ravel(), y[-3:]])
+    at, w = system.point(y), world.weights
+    a, b, _ = at.lengths
     return {
-        "alignment": at.theta.sum(),
+        "alignment": w @ at.theta,
         "condition_number": np.sqrt(a.max() / a.min()),
         "condition_number_b": np.sqrt(b.max() / b.min()),
-        "theta": at.theta,
+        "theta": world.everywhere(at.theta),
         "noise_share": np.array([mass.sum() for mass in at.noise]) / at.norms,
-        "misalignment": system.misalignment(at),
-        "loss": float(system.objective.outer(np.sum(phi))),
-        "inverse_temperature": tau2,
+        "misalignment": world.everywhere(system.misalignment(at)),
+        "loss": float(system.objective.outer(at.potential)),
+        "inverse_temperature": np.exp(at.log_tau2),
     }

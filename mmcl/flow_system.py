@@ -16,6 +16,7 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 from numpy.typing import ArrayLike
 
+from mmcl.coordinates import Coordinates, Samples
 from mmcl.course import Course, Held
 from mmcl.data import PairedData
 from mmcl.extrapolation import Solve
@@ -35,6 +36,7 @@ class Point(NamedTuple):
     theta: Array
     pull: Array
     pull_slope: Array
+    potential: float  # Σφ
     clock: float
     clock_slope: float
     total: float  # Λ
@@ -55,33 +57,30 @@ class FlowSystem:
         data: the world.
         objective: the potential in its `thermal` form.
         course: of the temperature.
+        coordinates: which of the world's it is solved on, $p=1..r$, with their weights $w_p$ in every sum over
+            coordinates.
     """
 
     data: PairedData
     objective: CompiledPotential
     course: Course
+    coordinates: Coordinates | Samples
 
     @classmethod
     def of(cls, data: PairedData, objective: object) -> FlowSystem:
-        """The equations of an objective whose temperature stays."""
+        """The equations of an objective whose temperature stays, coordinate by coordinate."""
         held = Held(float(np.log(getattr(objective, "inverse_temperature", 1.0))))
-        return cls(data, potential_in_temperature(objective).thermal, held)
+        return cls(data, potential_in_temperature(objective).thermal, held, Coordinates.every(data))
 
     @cached_property
     def units(self) -> Float[Array, "2"]:
         """The largest scale of each modality: a common factor of a modality changes nothing, so it is divided out."""
         return np.array([np.max(view.scales) for view in self.data.views])
 
-    @cached_property
+    @property
     def squares(self) -> tuple[Array, Array]:
         r"""$\sigma_{A,p}^2,\sigma_{B,p}^2$, in units of the largest."""
-        a, b = ((view.signal / unit) ** 2 for view, unit in zip(self.data.views, self.units, strict=True))
-        if not (a.all() and b.all()):
-            raise ArithmeticError(
-                "The flow could not be followed beyond t = 0: a signal scale lies so far below the largest scale of "
-                "its modality that the square of their ratio vanishes."
-            )
-        return a, b
+        return self.coordinates.squares
 
     @cached_property
     def noises(self) -> tuple[tuple[Array, Array], ...]:
@@ -106,22 +105,24 @@ class FlowSystem:
 
     def point(self, y: Array) -> Point:
         """The state unpacked, with the sums that couple the coordinates."""
-        r = self.data.signal_dim
+        w = self.coordinates.weights
+        r = len(w)
         v, delta, clocks, e = y[:r], y[r : 2 * r], y[2 * r : -1], float(y[-1])
         a, b, c = lengths = compiled_rates().lengths(v, delta, *clocks, *self.squares)
         noise = tuple(mass * np.exp(-2 * s * T) for (s, mass), T in zip(self.noises, clocks, strict=True))
-        norms = np.array([a.sum() + noise[0].sum(), b.sum() + noise[1].sum()])
+        norms = np.array([w @ a + noise[0].sum(), w @ b + noise[1].sum()])
         theta = c / np.sqrt(norms[0] * norms[1])
         log_tau2, _ = self.course.log_tau2(e)
         tau2 = np.exp(log_tau2)
         pull, pull_slope, pull_heat = self.objective.pull(theta, tau2)
         phi, phi_heat = self.objective.phi(theta, tau2)
-        clock, clock_slope = map(float, self.objective.clock(np.sum(phi)))
-        total = float(clock * np.sum(pull * theta))
-        by_heat = clock_slope * np.sum(phi_heat), clock * np.sum(pull_heat * theta)
+        potential = float(w @ phi)
+        clock, clock_slope = map(float, self.objective.clock(potential))
+        total = float(clock * (w @ (pull * theta)))
+        by_heat = clock_slope * np.sum(w * phi_heat), clock * np.sum(w * pull_heat * theta)
         return Point(
-            v, delta, clocks, lengths, noise, norms, theta, pull, pull_slope, clock, clock_slope, total,
-            e, log_tau2, by_heat, pull_heat,
+            v, delta, clocks, lengths, noise, norms, theta, pull, pull_slope, potential, clock,
+            clock_slope, total, e, log_tau2, by_heat, pull_heat,
         )  # fmt: skip
 
     def misalignment(self, at: Point) -> Float[Array, " r"]:
@@ -229,16 +230,17 @@ class FlowSystem:
         self, at: Point, slopes: Float[Array, "3 4 r"], moves: Float[Array, "5 r"]
     ) -> tuple[Float[Array, "7 2 r"], Float[Array, "7 7"]]:
         """How the blocks, and x itself, move x."""
-        sense, inner = np.zeros((7, 2, len(at.v))), np.zeros((7, 7))
+        w = self.coordinates.weights
+        sense, inner = np.zeros((7, 2, len(w))), np.zeros((7, 7))
         for i in range(2):  # log N²
-            sense[2 + i] = slopes[i, :2] / at.norms[i]
-            inner[2 + i, :2] = slopes[i, 2:].sum(axis=1) / at.norms[i]
+            sense[2 + i] = w * slopes[i, :2] / at.norms[i]
+            inner[2 + i, :2] = slopes[i, 2:] @ w / at.norms[i]
             inner[2 + i, i] -= 2 * (self.noises[i][0] @ at.noise[i]) / at.norms[i]
         clock = -at.clock_slope * at.pull * moves  # Φ' = Φ'(Σφ(θ_p)), φ' = -f
         own = at.clock * (at.pull + at.pull_slope * at.theta) * moves  # Λ = Φ' Σ f θ
-        sense[4, 0], inner[4, :4] = clock[0], clock[1:].sum(axis=1)
-        sense[5, 0], inner[5, :4] = own[0], own[1:].sum(axis=1)
-        inner[5, 4] = np.sum(at.pull * at.theta)
+        sense[4, 0], inner[4, :4] = w * clock[0], clock[1:] @ w
+        sense[5, 0], inner[5, :4] = w * own[0], own[1:] @ w
+        inner[5, 4] = w @ (at.pull * at.theta)
         inner[4:6, 6] = at.by_heat
         return sense, inner
 

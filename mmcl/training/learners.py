@@ -69,7 +69,7 @@ class Learners:
         r, count = self.data.signal_dim, sum(view.ambient_dim for view in self.data.views)
         shape = self.batch_size, count - r
         sizes = ((len(rngs), self.batch_size, view.ambient_dim) for view in self.data.views)
-        place = Pair(*(np.empty(size, self.dtype) for size in sizes))
+        place: Pair[Array] = Pair(*(np.empty(size, self.dtype) for size in sizes))
         for a, b, rng in zip(*place, rngs, strict=True):
             drawn = self.data.latents.draw(shape, rng=rng, dtype=self.dtype)
             a[:], b[:, :r], b[:, r:] = drawn[:, : self.split], drawn[:, :r], drawn[:, self.split :]
