@@ -10,10 +10,11 @@ from scipy.integrate import solve_ivp
 
 from benchmarks.in_batch import ROOM, memory_of_the_machine
 from benchmarks.timing import Contender, compete, cores, say, seconds
-from mmcl import InfoNCE, PairedData, gradient_flow
+from mmcl import InfoNCE, PairedData, Trajectory, gradient_flow, gradient_flows
 from mmcl.benchmark import AT_LEAST, AT_MOST, Cost, Race
 
 COORDINATES, HORIZON, TOLERANCE, PATIENCE = 10**5, 400.0, 1e-8, 120.0
+MILLION, WORLDS = 10**6, 100
 NOISY = 56  # noise coordinates, as in the canonical world
 OBJECTIVE = InfoNCE(4.0, negatives=1.0)
 WITHIN = 10.0  # tolerances, of the end's error in alignment and κ
@@ -101,6 +102,49 @@ def many_coordinates(rounds: int, r: int = COORDINATES) -> Iterator[Race | str]:
         )
     else:
         yield from _against("flow-lsoda", data, HORIZON, "LSODA", 1, promised=False)
+
+
+def few_values(rounds: int, r: int = MILLION) -> Iterator[Race]:
+    """Very many coordinates of eight distinct scales, against eight coordinates, to the same point of the same path."""
+    canonical, times = m_fold(1), np.array([0.0, HORIZON])
+    large, many = m_fold(r // 8), r // 8
+    loss = InfoNCE(OBJECTIVE.inverse_temperature * many, OBJECTIVE.negatives)  # θ is as much smaller
+    costs = compete({"ours": Contender("mmcl.gradient_flow", lambda: gradient_flow(large, loss, times * many),
+                                       managed=True),
+                     "theirs": Contender("mmcl.gradient_flow, r = 8", lambda: gradient_flow(canonical, OBJECTIVE, times),
+                                         managed=True)}, rounds)  # fmt: skip
+    yield Race("flow-values", f"the exact flow, r = {r:,} of 8 distinct values, to κ of t = {HORIZON:,.0f} at r = 8",
+               **costs, relation=AT_MOST, note="Eight equations with a multiplicity, and θ for all.")  # fmt: skip
+
+
+def m_fold(m: int) -> PairedData:
+    """The canonical world with every coordinate m times."""
+    return PairedData(np.tile(world(8).views.a.signal, m), noise_a=0.5, ambient_dim=(8 + NOISY) * m)
+
+
+def many_worlds(rounds: int, count: int = WORLDS) -> Iterator[Race]:
+    """Many temperatures and weights of negatives at once, against one after another."""
+    side, times = round(count**0.5), np.linspace(0.0, HORIZON, 41)
+    losses = [
+        InfoNCE(float(heat), float(K)) for heat in np.geomspace(0.1, 100, side) for K in np.geomspace(1, 1e4, side)
+    ]
+    canonical = world(8)
+
+    def one_by_one() -> list[Trajectory]:
+        return [gradient_flow(canonical, loss, times) for loss in losses]
+
+    pairs = zip(gradient_flows(canonical, losses, times), one_by_one(), strict=True)
+    apart = max(float(np.max(np.abs(one.theta - other.theta))) for one, other in pairs)
+    assert apart < 1e-7, f"flows at once differ from themselves by {apart:.1e}"
+    costs = compete({"ours": Contender("mmcl.gradient_flows", lambda: gradient_flows(canonical, losses, times),
+                                       managed=True),
+                     "theirs": Contender("mmcl.gradient_flow, in turn", one_by_one, managed=True)}, rounds)  # fmt: skip
+    yield Race(
+        "flow-worlds",
+        f"{len(losses)} exact flows at once, r = 8, 41 times",
+        **costs,
+        note=f"Their θ differ by {apart:.0e}.",
+    )
 
 
 def assert_as_exact() -> None:

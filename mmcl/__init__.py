@@ -19,6 +19,7 @@ _HOME = {
     "PositiveOnly": "mmcl.objectives",
     "Trajectory": "mmcl.trajectory",
     "gradient_flow": "mmcl.flow",
+    "gradient_flows": "mmcl.flows",
     "train": "mmcl.training",
     "train_many": "mmcl.training.many",
     "condition_number": "mmcl.metrics",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from mmcl.empirical import EmpiricalPairs
     from mmcl.family import AlignmentUniformity, Decoupled, NTXent, Sigmoid, Spectral
     from mmcl.flow import gradient_flow
+    from mmcl.flows import gradient_flows
     from mmcl.methods import BYOL, BarlowTwins, DirectPred, MaskedReconstruction, SimSiam, VICReg, train_method
     from mmcl.metrics import condition_number, effective_rank
     from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly

@@ -28,7 +28,6 @@ from mmcl.force_flow import force_flow
 from mmcl.forces import LatentForce
 from mmcl.latents import Signs
 from mmcl.objectives import InfoNCE, PositiveOnly
-from mmcl.symbolic.potentials import potential_in_temperature
 from mmcl.temperature import AnnealedTemperature, LearnedTemperature, StagewiseTemperature, Temperature
 from mmcl.trajectory import Trajectory
 
@@ -82,14 +81,19 @@ def gradient_flow(
         if temperature is not None:
             raise TypeError(f"`temperature` must be left out in a world of other latents than signs, {data.latents!r}.")
         return force_flow(data, LatentForce(objective, data.latents, data.signal_dim), t, tolerance=tolerance / 10)
-    compiled, world = potential_in_temperature(objective).thermal, Coordinates.distinct(data)
-    for coordinates in choices(world):
-        system = FlowSystem(data, compiled, Held(0.0), coordinates)
+    stretches = list(_stretches(objective, temperature))
+    for coordinates in choices(Coordinates.distinct(data)):
+        system = FlowSystem.of(data, objective, coordinates=coordinates)
         try:
-            rows = _followed(system, world, list(_stretches(objective, temperature)), t, tolerance)
+            rows = _followed(system, coordinates, stretches, t, tolerance)
             break
         except Unresolved:
             continue
+    return record(objective, t, rows)
+
+
+def record(objective: object, t: Float[Array, " T"], rows: list[dict[str, Any]]) -> Trajectory:
+    """The rows as a `Trajectory`."""
     series: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     if isinstance(objective, PositiveOnly | Spectral):
         series["inverse_temperature"][:] = np.nan
@@ -97,7 +101,11 @@ def gradient_flow(
 
 
 def _followed(
-    system: FlowSystem, world: Coordinates, stretches: list[Stretch], t: Float[Array, " T"], tolerance: float
+    system: FlowSystem,
+    coordinates: Coordinates | Samples,
+    stretches: list[Stretch],
+    t: Float[Array, " T"],
+    tolerance: float,
 ) -> list[dict[str, Any]]:
     """The rows of the record, along one stretch of the temperature after another.
 
@@ -108,7 +116,7 @@ def _followed(
     rows: list[dict[str, Any]] = []
     for until, course, ceiling in stretches:
         system = replace(system, course=course)
-        watch = _watch(system, tolerance)
+        watch = _watch(system, coordinates, tolerance)
         state = system.start if state is None else np.append(state[:-1], course.start(now))
         ends = [until] if until <= t[-1] else []
         wanted = np.array([*t[(now <= t) & (t < until)], *ends])
@@ -118,20 +126,21 @@ def _followed(
                 now, state = _reached(system, (now, state), target, ceiling, tolerance)
                 break
             if target < until:
-                rows.append(_row(system, world, y))
+                rows.append(row(system, coordinates, y))
             now, state = target, y
         if len(rows) == len(t):
             break
     return rows
 
 
-def _watch(system: FlowSystem, tolerance: float) -> Callable[[Float[Array, " n"]], None] | None:
+def _watch(
+    system: FlowSystem, samples: Coordinates | Samples, tolerance: float
+) -> Callable[[Float[Array, " n"]], None] | None:
     """Refuses a state whose samples leave more open than the tolerance; nothing to watch on the coordinates themselves.
 
     The logarithms of the lengths are asked for themselves, φ for its sum (whose exponential the force is), and what
     else is summed relative to its mean.
     """
-    samples = system.coordinates
     if not isinstance(samples, Samples):
         return None
     count = samples.weights.sum()
@@ -185,20 +194,21 @@ def _reached(
     return time + below + found, later(found)
 
 
-def _row(system: FlowSystem, world: Coordinates, y: Float[Array, " n"]) -> dict[str, Any]:
-    """The state as a row of the record."""
-    if isinstance(system.coordinates, Samples):
-        v_delta = system.coordinates.at_all(y[:-3].reshape(2, -1))
-        system, y = replace(system, coordinates=world), np.concatenate([v_delta.ravel(), y[-3:]])
-    at, w = system.point(y), world.weights
+def row(system: FlowSystem, coordinates: Coordinates | Samples, y: Float[Array, " n"]) -> dict[str, Any]:
+    """The state, on these coordinates, as a row of the record."""
+    if isinstance(coordinates, Samples):
+        v_delta = coordinates.at_all(y[:-3].reshape(2, -1))
+        coordinates, y = coordinates.world, np.concatenate([v_delta.ravel(), y[-3:]])
+        system = system.on(coordinates)
+    at = system.point(y)
     a, b, _ = at.lengths
     return {
-        "alignment": w @ at.theta,
+        "alignment": system.weights @ at.theta,
         "condition_number": np.sqrt(a.max() / a.min()),
         "condition_number_b": np.sqrt(b.max() / b.min()),
-        "theta": world.everywhere(at.theta),
+        "theta": coordinates.everywhere(at.theta),
         "noise_share": np.array([mass.sum() for mass in at.noise]) / at.norms,
-        "misalignment": world.everywhere(system.misalignment(at)),
+        "misalignment": coordinates.everywhere(system.misalignment(at)),
         "loss": float(system.objective.outer(at.potential)),
         "inverse_temperature": np.exp(at.log_tau2),
     }

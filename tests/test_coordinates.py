@@ -117,5 +117,5 @@ def test_too_few_samples_are_noticed(monkeypatch):
     monkeypatch.setattr("mmcl.flow.choices", listed)
     assert _apart(gradient_flow(world, PositiveOnly(), TIMES), due) < 1e-8
     assert used[0] == 5 and len(used) > 2
-    monkeypatch.setattr("mmcl.flow._watch", lambda system, tolerance: None)
+    monkeypatch.setattr("mmcl.flow._watch", lambda *arguments: None)
     assert _apart(gradient_flow(world, PositiveOnly(), TIMES), due) > 1e-6

@@ -25,9 +25,9 @@ LAYERS = {
         "probes", "family", "family_losses", "share_potentials", "centering",
     ),
     "dynamics": (
-        "coordinates", "extrapolation", "flow_system", "force_flow", "coupled_flow", "flow", "closed_form",
-        "relaxation", "optimum", "stability", "training", "adam_limit", "landscape", "augmentation", "covariance",
-        "methods", "family_end",
+        "coordinates", "extrapolation", "flow_point", "flow_jacobian", "flow_system", "force_flow", "coupled_flow",
+        "flow", "flows", "closed_form", "relaxation", "optimum", "stability", "training", "adam_limit", "landscape",
+        "augmentation", "covariance", "methods", "family_end",
     ),
     "judgement": ("claims", "ledger", "comparison", "idealisations", "sweeps", "studies", "benchmark"),
     "face": ("__init__", "__main__", "figures"),

@@ -11,11 +11,9 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from mmcl import InBatchInfoNCE, InfoNCE, PositiveOnly, gradient_flow, train
-from mmcl.coordinates import Coordinates
 from mmcl.course import Learned
 from mmcl.flow_system import FlowSystem
 from mmcl.real_pairs import glyphs
-from mmcl.symbolic.potentials import potential_in_temperature
 from mmcl.temperature import AnnealedTemperature, LearnedTemperature, StagewiseTemperature, scheduled
 from mmcl.training import TrainingDiverged, gaussian_weights, orthonormal_weights
 from mmcl.training.descent import Descent
@@ -92,8 +90,7 @@ def test_the_flow_with_a_moving_temperature_solves_the_plain_equations(world, te
 
 @pytest.mark.parametrize("logarithmic", [True, False])
 def test_the_solver_s_linear_algebra_inverts_the_jacobian_with_a_learned_temperature(logarithmic):
-    compiled = potential_in_temperature(InfoNCE(1.0, negatives=3.0)).thermal
-    system = FlowSystem(UNEQUAL, compiled, Learned(0.3, 0.7, logarithmic), Coordinates.every(UNEQUAL))
+    system = FlowSystem.of(UNEQUAL, InfoNCE(1.0, negatives=3.0), Learned(0.3, 0.7, logarithmic))
     y = system.start + np.append(RNG(0).uniform(0.1, 0.5, len(system.start) - 1), 0.4)
     nudge = 1e-5 * np.eye(len(y))
     jacobian = np.column_stack([(system.velocity(y + e) - system.velocity(y - e)) / 2e-5 for e in nudge])

@@ -17,7 +17,7 @@ from mmcl.claims.temperature import PAIRED
 from mmcl.flow import gradient_flow
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
-from mmcl.symbolic.potentials import potential_in_temperature
+from mmcl.symbolic.potentials import thermal
 from mmcl.temperature import LearnedTemperature
 from mmcl.training import train
 from mmcl.training.initial import orthonormal_weights
@@ -160,7 +160,7 @@ def spent(flow: Run = gradient_flow, plain: Callable[..., PlainFlow] = PlainFlow
 
 def total_force(path: Trajectory) -> Array:
     r"""$\Lambda=\sum_pg_p\theta_p$ along a path of InfoNCE at K = 1, from its θ and τ² alone."""
-    potential = potential_in_temperature(InfoNCE(1.0)).thermal
+    potential = thermal([InfoNCE(1.0)])
     found = []
     for theta, tau2 in zip(path.theta, path.inverse_temperature, strict=True):
         phi, _ = potential.phi(theta, tau2)

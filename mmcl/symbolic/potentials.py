@@ -7,10 +7,12 @@ common to all coordinates times a pull of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, singledispatch
 
+import numpy as np
 import sympy as sp
 
 from mmcl.family import Decoupled, Spectral
@@ -52,17 +54,6 @@ class Potential:
         return CompiledPotential(
             phi=compiled([theta], self.phi),
             pull=compiled([theta], [pull, sp.diff(pull, theta)]),
-            outer=compiled([u], self.outer),
-            clock=compiled([u], [clock, sp.diff(clock, u)]),
-        )
-
-    @cached_property
-    def thermal(self) -> CompiledPotential:
-        r"""The same with τ² left free: φ and f are functions of (θ, τ²) and come with their slopes in $\log\tau^2$."""
-        pull, clock = self.pull, self.clock
-        return CompiledPotential(
-            phi=compiled([theta, tau2], [self.phi, tau2 * sp.diff(self.phi, tau2)]),
-            pull=compiled([theta, tau2], [pull, sp.diff(pull, theta), tau2 * sp.diff(pull, tau2)]),
             outer=compiled([u], self.outer),
             clock=compiled([u], [clock, sp.diff(clock, u)]),
         )
@@ -117,6 +108,44 @@ def _(objective: InBatchInfoNCE) -> Potential:
     )
 
 
+def thermal(objectives: Sequence[object]) -> CompiledPotential:
+    r"""The compiled potential of objectives of one kind: φ and f are functions of (θ, τ²), with slopes in $\log\tau^2$.
+
+    Args:
+        objectives: one; or several, and then θ has an axis for them before that of the coordinates, and u one.
+    """
+    numbers = [_numbers(one) for one in objectives]
+    free = _compiled(general_potential(objectives[0]), tuple(numbers[0]))
+    each = [np.array([own[letter] for own in numbers]) for letter in numbers[0]]
+    each = [column if len(objectives) > 1 else column[0] for column in each]
+    along = [np.asarray(column)[..., None] for column in each]
+    return CompiledPotential(
+        phi=lambda x, heat: free.phi(x, heat, *along),
+        pull=lambda x, heat: free.pull(x, heat, *along),
+        outer=lambda x: free.outer(x, *each),
+        clock=lambda x: free.clock(x, *each),
+    )
+
+
+@lru_cache(maxsize=16)
+def _compiled(general: Potential, letters: tuple[sp.Symbol, ...]) -> CompiledPotential:
+    """Once for all objectives of a kind: their numbers follow the other arguments."""
+    pull, clock = general.pull, general.clock
+    return CompiledPotential(
+        phi=compiled([theta, tau2, *letters], [general.phi, tau2 * sp.diff(general.phi, tau2)]),
+        pull=compiled([theta, tau2, *letters], [pull, sp.diff(pull, theta), tau2 * sp.diff(pull, tau2)]),
+        outer=compiled([u, *letters], general.outer),
+        clock=compiled([u, *letters], [clock, sp.diff(clock, u)]),
+    )
+
+
+def _numbers(objective: object) -> dict[sp.Symbol, float]:
+    """What the letters of its potential stand for, τ² left free."""
+    if isinstance(objective, InfoNCE):
+        return {log_K: math.log(objective.negatives) if objective.negatives else -math.inf}
+    return {mu: objective.square_norm} if isinstance(objective, Spectral) else {}
+
+
 @lru_cache(maxsize=256)
 def potential(objective: object) -> Potential:
     r"""The objective's $(\varphi,\Phi)$ with its parameters filled in."""
@@ -140,5 +169,5 @@ def potential_in_temperature(objective: object) -> Potential:
 
 __all__ = [
     "CompiledPotential", "K", "Potential", "general_potential", "log_K", "mu", "potential", "potential_in_temperature",
-    "u",
+    "thermal", "u",
 ]  # fmt: skip
