@@ -109,10 +109,14 @@ def few_values(rounds: int, r: int = MILLION) -> Iterator[Race]:
     canonical, times = m_fold(1), np.array([0.0, HORIZON])
     large, many = m_fold(r // 8), r // 8
     loss = InfoNCE(OBJECTIVE.inverse_temperature * many, OBJECTIVE.negatives)  # θ is as much smaller
-    costs = compete({"ours": Contender("mmcl.gradient_flow", lambda: gradient_flow(large, loss, times * many),
-                                       managed=True),
-                     "theirs": Contender("mmcl.gradient_flow, r = 8", lambda: gradient_flow(canonical, OBJECTIVE, times),
-                                         managed=True)}, rounds)  # fmt: skip
+    name = "mmcl.gradient_flow"
+    costs = compete(
+        {
+            "ours": Contender(name, lambda: gradient_flow(large, loss, times * many), managed=True),
+            "theirs": Contender(f"{name}, r = 8", lambda: gradient_flow(canonical, OBJECTIVE, times), managed=True),
+        },
+        rounds,
+    )
     yield Race("flow-values", f"the exact flow, r = {r:,} of 8 distinct values, to κ of t = {HORIZON:,.0f} at r = 8",
                **costs, relation=AT_MOST, note="Eight equations with a multiplicity, and θ for all.")  # fmt: skip
 

@@ -12,8 +12,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from benchmarks.flow import OBJECTIVE as FLOW_OBJECTIVE
 from benchmarks.flow import NOISY, power, world
+from benchmarks.flow import OBJECTIVE as FLOW_OBJECTIVE
 from benchmarks.in_batch import features, ours
 from mmcl import InfoNCE, PairedData, gradient_flow, train
 from mmcl.benchmark import Growth, slope
@@ -58,8 +58,8 @@ def _measured(rounds: int, quick: bool) -> Iterator[Growth]:
     yield of("in-batch-m", "the in-batch loss and gradient, n = 2048", "m", sizes(1024, 2048, 4096, 8192),
              lambda m: _batch(2048 // less, m), lambda m: 2048**2 * m, "n^2m")  # fmt: skip
     yield of("seeds", "a step of `train_many`", "s", sizes(16, 32, 64, 128), _seeds, lambda s: s, "s")
-    yield of("flow-r", "the exact flow to the same stage, modalities unlike", "r", sizes(10_000, 20_000, 40_000, 80_000), _flow,
-             lambda r: r, "r")  # fmt: skip
+    yield of("flow-r", "the exact flow to the same stage, modalities unlike", "r",
+             sizes(10_000, 20_000, 40_000, 80_000), _flow, lambda r: r, "r")  # fmt: skip
 
 
 def _timed(call: Callable[[], object]) -> float:
