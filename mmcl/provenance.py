@@ -48,7 +48,7 @@ def fingerprint(module: str) -> dict[str, str]:
     """What must be the same on two machines for `module` to compute the same: versions by name, and the code's hash."""
     found = {"Python": platform.python_version(), "mmcl": version("mmcl")}
     found |= {name: version(name) for name in LIBRARIES}
-    return found | {"the code of mmcl": code_key(module)}
+    return found | {"code of mmcl": code_key(module)}
 
 
 def hashed(*texts: str) -> str:

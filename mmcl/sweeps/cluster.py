@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import queue
@@ -180,17 +181,21 @@ def refuse_unfit(answers: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[Any]:
-    """A client of the scheduler at that address."""
+    """A client of the scheduler at that address.
+
+    Raises:
+        ConnectionError: if there is none, or if it does not answer within 10 s.
+    """
     from distributed import Client
-    from distributed.comm.addressing import get_address_host_port
 
     try:
-        get_address_host_port(address)  # a client that cannot read its address takes long to be rid of
+        # Asked first: a client that gets no answer takes minutes to give up.
+        asyncio.run(asyncio.wait_for(_answered(address), PATIENCE))
         with warnings.catch_warnings():  # of versions that differ: `unfit` names them in a sentence
             warnings.filterwarnings("ignore", module=r"distributed")
             client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TimeoutError, ImportError, TypeError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+    except (OSError, ValueError, TypeError, TimeoutError) as error:
+        said = " ".join(str(error).split()) or "no answer"
         raise ConnectionError(
             f"`--scheduler` must be the address of a Dask scheduler that answers within {PATIENCE:.0f} s; "
             f"got {address!r} ({said})."
@@ -200,6 +205,16 @@ def connected(address: str) -> Iterator[Any]:
     finally:
         with contextlib.suppress(OSError, TimeoutError, AttributeError):
             client.close(timeout=PATIENCE / 2)
+
+
+async def _answered(address: str) -> None:
+    """Wait for a scheduler to say that it is one."""
+    from distributed import rpc
+
+    async with rpc(address, timeout=PATIENCE) as there:
+        who = await there.identity()
+        if who.get("type") != "Scheduler":
+            raise ValueError(f"a {who.get('type')} answers there")
 
 
 @contextlib.contextmanager

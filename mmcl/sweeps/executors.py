@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from mmcl import checks
 from mmcl.sweeps.cells import Outcome
@@ -78,6 +80,7 @@ class Processes:
     def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Outcome], None, None]:
         """As many at once as there are processes; short cells go in batches that joblib sizes."""
         from joblib import Parallel, cpu_count, delayed, parallel_config
+        from joblib.externals.loky import get_reusable_executor
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
         jobs = self.jobs or cpu_count()
@@ -86,15 +89,19 @@ class Processes:
             return
         with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, idle_worker_timeout=IDLE):
             finished = Parallel(return_as="generator_unordered")(delayed(_numbered)(task) for task in tasks)
+        whole = False
         try:
             yield from finished
+            whole = True
         except TerminatedWorkerError:
             raise CellFailed(
                 "A process of the sweep was killed from outside, most often for want of memory; what is finished is "
                 f"kept: start again with fewer than {jobs} `jobs`."
             ) from None
         finally:
-            finished.close()  # on Ctrl-C or a full disk, no further cell begins
+            finished.close()
+            if not whole:  # on Ctrl-C or a full disk, nobody waits for what has begun
+                get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 def compute(task: Task) -> Outcome:
@@ -113,6 +120,8 @@ def compute(task: Task) -> Outcome:
 
 
 def _numbered(task: Task) -> tuple[int, Outcome]:
+    """In a process of its own, which may be killed: its bars share no lock, which it would leave behind."""
+    tqdm.set_lock(RLock())
     return task.index, compute(task)
 
 
