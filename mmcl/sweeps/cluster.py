@@ -11,17 +11,20 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from itertools import chain, islice
 from typing import Any
 
+from mmcl import checks
 from mmcl.provenance import fingerprint
 from mmcl.sweeps.cells import Outcome
 from mmcl.sweeps.executors import CellFailed, Task, compute
 
 PATIENCE = 10.0  # seconds for the scheduler to answer, and between two words about missing workers
 AHEAD = 3  # batches on their way for each worker: it finds the next one at hand when it is done
-BATCH_SECONDS, LARGEST_BATCH = 0.5, 256  # short cells travel together, so that a batch outweighs its scheduling
-PACKAGE_NAME = "mmcl"
+LARGEST_BATCH = 256
+WHOLE = "mmcl"  # the package: any difference between driver and worker is one too many
+Batch = tuple[Task, ...]
 log = logging.getLogger("mmcl.sweeps")
 
 
@@ -35,9 +38,14 @@ class Cluster:
 
     Attributes:
         address: of the scheduler, such as ``tcp://host:8786``.
+        batch_seconds: cells that are shorter travel together, in batches that last about so long; 0: one by one.
     """
 
     address: str
+    batch_seconds: float = 0.5
+
+    def __post_init__(self) -> None:
+        checks.non_negative(self.batch_seconds, "`batch_seconds`")
 
     def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Outcome], None, None]:
         """Keep every worker busy until all is done; what a lost worker had goes to another.
@@ -47,23 +55,25 @@ class Cluster:
             Unfit: if a worker runs other versions than this driver, or more than one thread.
             CellFailed: if a cell raises an error, or takes several workers down with it.
         """
+        if not find_spec("distributed"):
+            raise Unfit("`--scheduler` needs Dask on this machine too: pip install dask distributed.")
         waiting = iter(tasks)
         first = next(waiting, None)
         if first is None:
             return
         with _quiet(), connected(self.address) as client:
-            yield from _Flow(client, self.address, first, waiting).results()
+            yield from _Flow(client, self, chain([first], waiting)).results()
 
 
 class _Flow:
     """Batches of cells on their way through a scheduler, never many more than the workers can take."""
 
-    def __init__(self, client: Any, address: str, first: Task, rest: Iterator[Task]) -> None:
-        self.client, self.address = client, address
-        self.waiting = chain([first], rest)
-        self.expected = fingerprint(PACKAGE_NAME)
+    def __init__(self, client: Any, cluster: Cluster, waiting: Iterator[Task]) -> None:
+        self.client, self.address, self.batch_seconds = client, cluster.address, cluster.batch_seconds
+        self.waiting = waiting
+        self.expected = fingerprint(WHOLE)
         self.done: queue.Queue[Any] = queue.Queue()
-        self.running: dict[Any, tuple[Task, ...]] = {}
+        self.running: dict[str, tuple[Any, Batch]] = {}  # futures that nobody holds are cancelled
         self.batch = 1
         self.workers, self.counted, self.spoken = 0, -PATIENCE, time.monotonic()
 
@@ -78,7 +88,7 @@ class _Flow:
                 self._count()
                 self._submit()
                 continue
-            batch = self.running.pop(future.key)
+            _, batch = self.running.pop(future.key)
             outcomes = self._outcomes(future, batch)
             self._size(outcomes)
             self._count()
@@ -92,16 +102,16 @@ class _Flow:
             if not batch:
                 return
             future = self.client.submit(on_worker, batch, self.expected, pure=False)
-            self.running[future.key] = batch
+            self.running[future.key] = future, batch
             future.add_done_callback(self.done.put)
 
-    def _outcomes(self, future: Any, batch: tuple[Task, ...]) -> list[Outcome]:
+    def _outcomes(self, future: Any, batch: Batch) -> list[Outcome]:
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
         try:
             return future.result()
-        except FutureCancelledError:
+        except (FutureCancelledError, OSError):
             raise ConnectionError(_lost(self.address)) from None
         except KilledWorker as killed:
             more = f" (or one of the {len(batch) - 1} after it)" if len(batch) > 1 else ""
@@ -113,9 +123,9 @@ class _Flow:
             raise Unfit(f"A worker cannot load the cells of this driver's mmcl ({error}); install the same.") from None
 
     def _size(self, outcomes: list[Outcome]) -> None:
-        """The next batches last about `BATCH_SECONDS`."""
+        """The next batches last about `batch_seconds`."""
         each = sum(one.seconds for one in outcomes) / len(outcomes)
-        wanted = BATCH_SECONDS / max(each, 1e-6)
+        wanted = self.batch_seconds / max(each, 1e-6)
         self.batch = int(min(max(1.0, wanted), LARGEST_BATCH, 2 * self.batch))
 
     def _count(self) -> None:
@@ -143,7 +153,7 @@ class _Flow:
             raise ConnectionError(_lost(self.address)) from None
 
 
-def on_worker(batch: tuple[Task, ...], expected: Mapping[str, str]) -> list[Outcome]:
+def on_worker(batch: Batch, expected: Mapping[str, str]) -> list[Outcome]:
     """What a worker does with a batch: make sure that it is fit, then compute the cells."""
     from distributed import get_worker
 
@@ -173,6 +183,8 @@ def unfit(expected: Mapping[str, str], dask_worker: Any) -> str | None:
 def refuse_unfit(answers: Mapping[str, Any]) -> None:
     """Raise the first reason that a worker gave."""
     for address, answer in answers.items():
+        if isinstance(answer, OSError):  # gone meanwhile
+            continue
         if isinstance(answer, BaseException):
             raise Unfit(f"The worker {address} cannot load this driver's mmcl ({answer}); install the same there.")
         if answer is not None:
@@ -232,7 +244,7 @@ def _quiet() -> Iterator[None]:
 @cache
 def _own() -> dict[str, str]:
     """Of the code as this process first met it: an edit on a shared disk does not change what is loaded."""
-    return fingerprint(PACKAGE_NAME)
+    return fingerprint(WHOLE)
 
 
 def _lost(address: str) -> str:

@@ -22,8 +22,11 @@ kind = "train"
 seeds = 6
 
 [run]
-steps = 300
+steps = 200
 batch_size = 64
+
+[world]
+ambient_dim = 24
 
 [grid]
 inverse_temperature = [1.0, 4.0]
