@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks import flow, in_batch, training
+from benchmarks import flow, in_batch, sweeps, training
 from benchmarks.growth import growths
 from benchmarks.machine import machine, versions
 from benchmarks.timing import say
-from mmcl.benchmark import AT_LEAST, Growth, Race, Results, place, quantity
+from mmcl.benchmark import AT_LEAST, Growth, Price, Race, Results, place, quantity
 
-Found = Iterable[Race | Growth | str]
+Found = Iterable[Race | Growth | Price | str]
 ROUNDS = 5
 
 
@@ -31,6 +31,8 @@ def parts(quick: bool) -> dict[str, Callable[[], Found]]:
         "flow": lambda: flow.many_coordinates(few, 2000 if quick else flow.COORDINATES),
         "flow-values": lambda: flow.few_values(few, 8000 if quick else flow.MILLION),
         "flow-worlds": lambda: flow.many_worlds(few, 9 if quick else flow.WORLDS),
+        "sweeps": lambda: sweeps.workers(few, 8 if quick else 24),
+        "tasks": lambda: sweeps.prices(few, 200 if quick else 2000),
         "growth": lambda: growths(few, quick=quick),
     }
 
@@ -42,7 +44,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(parts(False)), help="some parts, not all")
     parser.add_argument("--out", type=Path, default=place(), help="the JSON file (default: where the book looks)")
     asked = parser.parse_args()
-    races, growing, omitted = [], [], []
+    races, growing, prices, omitted = [], [], [], []
     for name, run in parts(asked.quick).items():
         if asked.only and name not in asked.only:
             continue
@@ -57,10 +59,13 @@ def main() -> None:
             elif isinstance(found, Growth):
                 growing.append(found)
                 say(f"  slope {found.slope:.2f} in {found.variable}, expected {found.expected}: {found.work}")
+            elif isinstance(found, Price):
+                prices.append(found)
+                say(f"  {quantity(found.median)}: {found.work}")
             else:
                 omitted.append(found)
                 say(f"  left out: {found}")
-    results = Results(machine(), versions(), tuple(races), tuple(growing), tuple(omitted), asked.quick)
+    results = Results(machine(), versions(), tuple(races), tuple(growing), tuple(prices), tuple(omitted), asked.quick)
     say(f"The measurements are in {results.save(asked.out)}.")
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,9 +68,12 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, default=0, help="of the random numbers (default 0)")
     train.set_defaults(run=_train)
 
-    sweep = commands.add_parser("sweep", help="run a long sweep once, or show the stored one")
-    sweep.add_argument("study", nargs="?", metavar="NAME", help="which study")
-    sweep.add_argument("--list", action="store_true", help="name the studies there are")
+    sweep = commands.add_parser("sweep", help="run a long sweep, or finish one, on all cores or on a cluster")
+    sweep.add_argument("study", nargs="?", metavar="study.toml | NAME", help="a file, or a study of the book")
+    sweep.add_argument("--list", action="store_true", help="name the studies of the book")
+    sweep.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="of a Dask cluster; without it, this machine")
+    sweep.add_argument("--jobs", type=int, metavar="N", help="processes on this machine (default: one per core)")
+    sweep.add_argument("--store", type=Path, metavar="DIR", help="where finished cells are kept (default: MMCL_STORE)")
     sweep.add_argument("--out", type=_netcdf, metavar="FILE.nc", help="save as NetCDF instead of describing it")
     sweep.set_defaults(run=_sweep)
     return top
@@ -185,18 +189,41 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from mmcl.studies import STUDIES, study
-    from mmcl.sweeps import run, save
+    from mmcl import sweeps
 
     if options.list:
+        from mmcl.studies import STUDIES
+
         for one in STUDIES.values():
             print(f"{one.name}  ({one.size} cells)  {one.title}")
         return 0
     if options.study is None:
-        raise ValueError(f"`NAME` must be one of the studies, {', '.join(STUDIES)}; got none.")
-    table = run(study(options.study))
-    print(save(table, options.out) if options.out else table)
+        raise ValueError("`study.toml | NAME` must be a file or a study of the book (see --list); got none.")
+    if options.scheduler and options.jobs is not None:
+        raise ValueError("`--jobs` must be left out with `--scheduler`, whose workers are as many as they are.")
+    wanted = _study(options.study)
+    executor = sweeps.Cluster(options.scheduler) if options.scheduler else sweeps.Processes(options.jobs)
+    try:
+        table = sweeps.run(wanted, executor=executor, store=options.store, progress=True)
+    except sweeps.SweepInterrupted as stop:
+        print(f"mmcl sweep: {stop}", file=sys.stderr)
+        return 130
+    except (sweeps.CellFailed, sweeps.Unfit) as failed:
+        print(f"mmcl sweep: {failed}", file=sys.stderr)
+        return 2
+    print(sweeps.save(table, options.out) if options.out else table)
     return 0
+
+
+def _study(name: str) -> Any:
+    """The study in a file, or the one of the book that has this name."""
+    if name.endswith(".toml"):
+        from mmcl.sweeps import read
+
+        return read(Path(name))
+    from mmcl.studies import study
+
+    return study(name)
 
 
 def _deliver(run: Trajectory, options: argparse.Namespace) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from mmcl.claims.temperature import waiting_times
@@ -13,7 +11,6 @@ from mmcl.flow import gradient_flow
 from mmcl.objectives import InfoNCE
 from mmcl.sweeps import Axis, Quantity, Study
 from mmcl.temperature import LearnedTemperature
-from mmcl.trajectory import Trajectory
 from mmcl.worlds import CANONICAL
 
 TIME = "gradient-flow time"
@@ -24,19 +21,13 @@ def _grid(low: float, high: float, count: int) -> tuple[float, ...]:
     return tuple(float(f"{value:.12g}") for value in np.geomspace(low, high, count))
 
 
-def _waits(inverse_temperature: float, negatives: float) -> dict[str, float]:
-    """When balance and alignment come, from the one path that all K share."""
-    balance, alignment = waiting_times(inverse_temperature, np.array([negatives]), _followed)
-    return {"balance_time": float(balance[0]), "alignment_time": float(alignment[0])}
+NEGATIVES = Axis("negatives", _grid(0.01, 1e6, 25), "1", "weight of the negatives K")
 
 
-def _followed(data: PairedData, objective: InfoNCE, times: np.ndarray, tolerance: float = 1e-9) -> Trajectory:
-    return _path(data, objective, tuple(times.tolist()), tolerance)
-
-
-@lru_cache(maxsize=4)
-def _path(data: PairedData, objective: InfoNCE, times: tuple[float, ...], tolerance: float) -> Trajectory:
-    return gradient_flow(data, objective, np.array(times), tolerance=tolerance)
+def _waits(inverse_temperature: float) -> dict[str, np.ndarray]:
+    """When balance and alignment come, for every K: one path has them all."""
+    balance, alignment = waiting_times(inverse_temperature, np.array(NEGATIVES.values))
+    return {"balance_time": balance, "alignment_time": alignment}
 
 
 def _learned(start: float, rate: float) -> dict[str, float]:
@@ -63,15 +54,13 @@ STUDIES = {
         Study(
             "temperature-map",
             "Time to balance and to alignment in the canonical world, over temperature and weight of the negatives",
-            (
-                Axis("inverse_temperature", _grid(0.1, 300, 21), "1", "inverse temperature τ²"),
-                Axis("negatives", _grid(0.01, 1e6, 25), "1", "weight of the negatives K"),
-            ),
+            (Axis("inverse_temperature", _grid(0.1, 300, 21), "1", "inverse temperature τ²"),),
             (
                 Quantity("balance_time", TIME, "time from which on κ ≤ 1.1; NaN: not before 1e10 at K = 1"),
                 Quantity("alignment_time", TIME, "time from which on the alignment is at least 0.9; NaN: likewise"),
             ),
             _waits,
+            within=(NEGATIVES,),
         ),
         Study(
             "learning-rate",

@@ -19,7 +19,7 @@ BARE = Race("products", "one loss", OURS, Cost("4 products", (0.25,), 1), AT_MOS
 MEMORY = Race("memory-open_clip", "memory", Cost("a", (4e6,)), Cost("b", (2.5e8,)), AT_LEAST, 30.0, unit="B")
 WIDTH = Growth("width", "a step", "m", (64, 256, 1024), (1e-3, 1e-3, 1e-3), 0.0, "m^0")
 FOUND = Results({"processor": "A processor", "cores": "2 cores"}, {"numpy": "2.4.6"}, (RUN, BARE, MEMORY), (WIDTH,),
-                ("lightly: why.",))  # fmt: skip
+                omitted=("lightly: why.",))  # fmt: skip
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.5])

@@ -18,7 +18,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 #: From the ground up; a package stands for every module in it.
 LAYERS = {
-    "ground": ("checks", "pair", "latents"),
+    "ground": ("checks", "pair", "latents", "provenance"),
     "world": (
         "data", "empirical", "worlds", "real_pairs", "objectives", "losses", "metrics", "spectra", "retrieval",
         "trajectory", "symbolic", "temperature", "course", "surrogate", "sparse", "forces", "downstream",

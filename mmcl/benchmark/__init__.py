@@ -9,11 +9,13 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from mmcl.benchmark.records import AT_LEAST, AT_MOST, Cost, Growth, Race, slope
-from mmcl.benchmark.table import growth_rows, quantity, race_rows, said
+from mmcl.benchmark.layout import Layout, Plans
+from mmcl.benchmark.records import AT_LEAST, AT_MOST, Cost, Growth, Price, Race, slope
+from mmcl.benchmark.table import growth_rows, price_rows, quantity, race_rows, said
 
 __all__ = [
-    "AT_LEAST", "AT_MOST", "Cost", "Growth", "Nothing", "Race", "Results", "place", "quantity", "results", "slope",
+    "AT_LEAST", "AT_MOST", "Cost", "Growth", "Layout", "Nothing", "Plans", "Price", "Race", "Results", "layouts",
+    "place", "quantity", "results", "slope",
 ]  # fmt: skip
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -32,6 +34,7 @@ class Results:
         versions: of the libraries.
         races: contender against contender.
         growths: cost against size.
+        prices: what single pieces of work cost.
         omitted: what was left out, each with its reason.
         quick: whether it was a trial with few rounds.
     """
@@ -40,13 +43,14 @@ class Results:
     versions: dict[str, str]
     races: tuple[Race, ...] = ()
     growths: tuple[Growth, ...] = ()
+    prices: tuple[Price, ...] = ()
     omitted: tuple[str, ...] = ()
     quick: bool = False
     format: str = field(default=FORMAT)
 
-    def __getitem__(self, id: str) -> Race | Growth:
-        found: dict[str, Race | Growth] = {race.id: race for race in self.races}
-        found |= {growth.id: growth for growth in self.growths}
+    def __getitem__(self, id: str) -> Race | Growth | Price:
+        found: dict[str, Race | Growth | Price] = {race.id: race for race in self.races}
+        found |= {growth.id: growth for growth in self.growths} | {price.id: price for price in self.prices}
         if id not in found:
             raise KeyError(f"nothing measured is called {id!r}; there are: {', '.join(found)}")
         return found[id]
@@ -59,7 +63,8 @@ class Results:
         return beside.replace(path)
 
     def _repr_markdown_(self) -> str:
-        parts = [race_rows(self.races), growth_rows(self.growths), said("Left out:", self.omitted), self.conditions]
+        tables = [race_rows(self.races), growth_rows(self.growths), price_rows(self.prices)]
+        parts = [*tables, said("Left out:", self.omitted), self.conditions]
         return "\n\n".join(part for part in parts if part)
 
     @property
@@ -96,6 +101,22 @@ def results(path: Path | None = None) -> Results | Nothing:
         raise ValueError(f"The measurements in {path} cannot be read; remove the file, or run `make bench`.") from None
 
 
+def layouts(measured: Results | Nothing) -> Plans | Nothing:
+    """A study of 10⁵ cells on a cluster, from the measured costs of a cell, of a task and of the store.
+
+    Args:
+        measured: what `results` gave.
+
+    Returns:
+        A table; `Nothing` where the parts have not been measured.
+    """
+    if isinstance(measured, Nothing) or not {"task", "store"} <= {one.id for one in measured.prices}:
+        return Nothing()
+    cost = {one.id: one.median for one in measured.prices}
+    cells = [one for one in measured.prices if one.id.startswith("cell-")]
+    return Plans(tuple(Layout(one.work, one.median, cost["task"], cost["store"]) for one in cells))
+
+
 def place() -> Path:
     """Where `make bench` leaves its measurements."""
     return PACKAGE.parent / "_build" / "bench" / "results.json"
@@ -109,7 +130,9 @@ def _read(stored: dict) -> Results:
     growths = tuple(
         replace(Growth(**one), sizes=tuple(one["sizes"]), values=tuple(one["values"])) for one in stored["growths"]
     )
-    return Results(**stored | {"races": races, "growths": growths, "omitted": tuple(stored["omitted"])})
+    prices = tuple(replace(Price(**one), values=tuple(one["values"])) for one in stored.get("prices", ()))
+    kept = {"races": races, "growths": growths, "prices": prices, "omitted": tuple(stored["omitted"])}
+    return Results(**stored | kept)
 
 
 def _cost(stored: dict) -> Cost:

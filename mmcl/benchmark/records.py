@@ -78,6 +78,28 @@ class Race:
 
 
 @dataclass(frozen=True)
+class Price:
+    """What one piece of work costs, with nobody to race.
+
+    Attributes:
+        id: a short name, stable.
+        work: what it was.
+        values: seconds, round by round.
+        note: what a reader must know to judge it.
+    """
+
+    id: str
+    work: str
+    values: tuple[float, ...]
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """The middle of the rounds."""
+        return float(np.median(self.values))
+
+
+@dataclass(frozen=True)
 class Growth:
     """How a cost grows with one size.
 

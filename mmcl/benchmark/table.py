@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmcl.benchmark.records import AT_LEAST, AT_MOST, Cost, Growth, Race
+from mmcl.benchmark.records import AT_LEAST, AT_MOST, Cost, Growth, Price, Race
 
 SIGNS = {AT_LEAST: "≥", AT_MOST: "≤"}
 UNITS = ((1e-6, 1e-9, "ns"), (1e-3, 1e-6, "µs"), (1.0, 1e-3, "ms"), (120.0, 1.0, "s"), (np.inf, 60.0, "min"))
@@ -60,6 +60,18 @@ def growth_rows(growths: Sequence[Growth]) -> str:
         times = f"{quantity(one.values[0])} – {quantity(one.values[-1])}"
         lines.append(f"| **{round(one.slope, 2) + 0.0:.2f}** | {expected}{formula} | {one.work} | {ends} | {times} |")
     return "\n".join(lines)
+
+
+def price_rows(prices: Sequence[Price]) -> str:
+    """A table of single costs, and their notes."""
+    if not prices:
+        return ""
+    lines = ["| cost | from – to | work |", "|--:|:--|:--|"]
+    for one in prices:
+        spread = f"{quantity(min(one.values))} – {quantity(max(one.values))}" if len(one.values) > 1 else "–"
+        lines.append(f"| **{quantity(one.median)}** | {spread} | {one.work} |")
+    notes = said("Notes.", [f"{one.work}: {one.note}" for one in prices if one.note])
+    return "\n".join([*lines, "", notes])
 
 
 def said(head: str, sentences: Sequence[str]) -> str:

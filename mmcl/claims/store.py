@@ -1,23 +1,16 @@
 """Each claim is measured once; its evidence is kept under a hash of everything that it depends on.
 
-The hash covers the source of the measuring module and of every module of the package that it imports, however
-indirectly, and the versions of the numerical libraries. So chapters, tests and the command line share one run, and a
-change of the code that matters, and only that, asks for a new one.
+So chapters, tests and the command line share one run; `mmcl.provenance` says what the hash covers.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import json
 import os
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
-from functools import cache
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,9 +19,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mmcl.claims.claim import Check, Claim, Evidence
-
-PACKAGE = Path(__file__).resolve().parents[1]
-LIBRARIES = ("numpy", "scipy", "sympy", "torch", "matplotlib", "pillow", "fonttools")
+from mmcl.provenance import code_key, folder
 
 
 def evidence(claim: Claim) -> Evidence:
@@ -84,57 +75,9 @@ def place(claim: Claim) -> Path:
     return folder() / f"{claim.id}-{key(claim)}.npz"
 
 
-def folder() -> Path:
-    """Where evidence is kept: `MMCL_STORE`, else `_build/claims` of the checkout, else the user's cache."""
-    if chosen := os.environ.get("MMCL_STORE"):
-        return Path(chosen)
-    root = PACKAGE.parent
-    return root / "_build" / "claims" if (root / "pyproject.toml").exists() else Path.home() / ".cache" / "mmcl"
-
-
 def key(claim: Claim) -> str:
     """The hash of what the claim's measurement depends on."""
-    digest = hashlib.sha256(platform.python_version().encode())
-    for name in LIBRARIES:
-        digest.update(f"{name} {version(name)}\n".encode())
-    for path in sorted(sources(claim.measure.__module__)):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-@cache
-def sources(module: str) -> frozenset[Path]:
-    """The files of this package that `module` depends on, itself included."""
-    found: set[Path] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        path = _file(name)
-        if path is None or path in found:
-            continue
-        found.add(path)
-        waiting += imported(path)
-    return frozenset(found)
-
-
-@cache
-def imported(path: Path) -> list[str]:
-    """The modules of this package that the file at `path` imports, inside functions too."""
-    names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] == PACKAGE.name]
-
-
-def _file(module: str) -> Path | None:
-    base = PACKAGE.joinpath(*module.split(".")[1:])
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.exists() and path != PACKAGE / "__init__.py":
-            return path
-    return None
+    return code_key(claim.measure.__module__)
 
 
 def _save(path: Path, found: Evidence) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmcl import provenance
 from mmcl.claims import claim, store
 from mmcl.claims.claim import Claim, Evidence, zero
 
@@ -55,7 +56,7 @@ def test_a_half_written_file_is_never_read(counted, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(np, "savez_compressed", torn)
         store.evidence(counted)
-    assert not list(store.folder().glob("*.npz"))
+    assert not list(provenance.folder().glob("*.npz"))
     assert store.evidence(counted).holds and counted.measure.calls == 2
 
 
@@ -70,10 +71,10 @@ def package(tmp_path, monkeypatch) -> Path:
     }  # fmt: skip
     for name, text in files.items():
         (root / f"{name}.py").write_text(text)
-    monkeypatch.setattr(store, "PACKAGE", root)
-    store.sources.cache_clear()
+    monkeypatch.setattr(provenance, "PACKAGE", root)
+    provenance.sources.cache_clear()
     yield root
-    store.sources.cache_clear()
+    provenance.sources.cache_clear()
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def judged(counted) -> Claim:
 
 
 def test_what_a_claim_depends_on_is_found_through_every_import(package):
-    found = {path.relative_to(package).as_posix() for path in store.sources("mmcl.claims.judge")}
+    found = {path.relative_to(package).as_posix() for path in provenance.sources("mmcl.claims.judge")}
     assert found == {"claims/judge.py", "flow.py", "data.py", "lazy.py"}
 
 
@@ -103,14 +104,13 @@ def test_editing_anything_else_does_not(package, judged):
 
 def test_another_version_of_a_library_changes_the_key(judged, package, monkeypatch):
     before = store.key(judged)
-    monkeypatch.setattr(store, "version", lambda name: "99")
+    monkeypatch.setattr(provenance, "version", lambda name: "99")
     assert store.key(judged) != before
 
 
 def test_a_real_claim_depends_on_the_physics_that_it_measures():
-    found = {
-        path.relative_to(store.PACKAGE).as_posix() for path in store.sources(claim("two-stages").measure.__module__)
-    }
+    module = claim("two-stages").measure.__module__
+    found = {path.relative_to(provenance.PACKAGE).as_posix() for path in provenance.sources(module)}
     expected = {"flow.py", "extrapolation.py", "data.py", "objectives.py", "symbolic/hyperbolic.py",
                 "symbolic/potentials.py", "training/descent.py", "training/grams.py", "training/scores.py"}  # fmt: skip
     assert expected <= found
@@ -119,6 +119,6 @@ def test_a_real_claim_depends_on_the_physics_that_it_measures():
 
 def test_the_store_stands_in_the_checkout_unless_told_otherwise(monkeypatch, tmp_path):
     monkeypatch.delenv("MMCL_STORE", raising=False)
-    assert store.folder() == store.PACKAGE.parent / "_build" / "claims"
-    monkeypatch.setattr(store, "PACKAGE", tmp_path / "mmcl")
-    assert store.folder() == Path.home() / ".cache" / "mmcl"
+    assert provenance.folder() == provenance.PACKAGE.parent / "_build" / "claims"
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "mmcl")
+    assert provenance.folder() == Path.home() / ".cache" / "mmcl"

@@ -4,24 +4,51 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray
 
 from mmcl import __version__, sweeps
 from mmcl.__main__ import main
 from mmcl.studies import STUDIES, study
-from mmcl.sweeps import Axis, Quantity, Study
+from mmcl.sweeps import Axis, CellFailed, Quantity, Serial, Study, SweepInterrupted
 
 CALLS: list[dict[str, float]] = []
+STOP: list[bool] = []  # whether the fifth call is interrupted
 
 
 def _cell(x: float, y: float) -> dict[str, float]:
     CALLS.append({"x": x, "y": y})
     return {"sum": x + y, "ratio": x / y}
+
+
+def _stopping(x: float, y: float) -> dict[str, float]:
+    if STOP and len(CALLS) == 4:
+        raise KeyboardInterrupt
+    return _cell(x, y)
+
+
+def _divided(x: float, y: float) -> dict[str, float]:
+    return {"sum": x + y, "ratio": x / y}
+
+
+def _scaled(x: float, y: float) -> dict[str, list[float]]:
+    return {name: [value, 10 * value] for name, value in _cell(x, y).items()}
+
+
+@pytest.fixture(autouse=True)
+def stopping() -> None:
+    STOP[:] = [True]
+
+
+def run(study: Study) -> xarray.Dataset:
+    """In this process, where calls can be counted."""
+    return sweeps.run(study, executor=Serial())
 
 
 @pytest.fixture
@@ -35,7 +62,7 @@ def small(tmp_path, monkeypatch) -> Study:
 
 
 def test_a_sweep_is_computed_once_and_labelled(small):
-    first, second = sweeps.run(small), sweeps.run(small)
+    first, second = run(small), run(small)
     assert len(CALLS) == small.size == 6 and second.identical(first)
     assert float(first["sum"].sel(x=2.0, y=5.0)) == 7.0 and first["ratio"].dims == ("x", "y")
     assert first["x"].attrs == {"units": "m", "long_name": "a length ℓ"} and first["sum"].attrs["units"] == "m"
@@ -43,25 +70,44 @@ def test_a_sweep_is_computed_once_and_labelled(small):
     assert json.loads(first.attrs["configuration"])["axes"] == {"x": [1.0, 2.0], "y": [1.0, 4.0, 5.0]}
 
 
-def test_another_grid_is_another_sweep(small):
-    sweeps.run(small)
-    sweeps.run(replace(small, axes=(Axis("x", (3.0,), "m", "a length"), small.axes[1])))
-    assert len(CALLS) == 9
+def test_a_larger_grid_computes_only_what_is_new(small):
+    run(small)
+    run(replace(small, axes=(Axis("x", (2.0, 3.0), "m", "a length"), small.axes[1])))
+    assert len(CALLS) == 9 and {call["x"] for call in CALLS[6:]} == {3.0}
 
 
-def test_an_interrupted_sweep_leaves_nothing(small):
-    def torn(**place):
-        raise KeyboardInterrupt
+def test_an_interrupted_sweep_keeps_what_is_finished_and_goes_on_from_it(small, monkeypatch):
+    whole = run(small)
+    shutil.rmtree(sweeps.folder())
+    CALLS.clear()
+    after_four = replace(small, cell=_stopping)
+    sentence = "interrupted; 4 of 6 cells are stored, and the same command goes on from them."
+    with pytest.raises(SweepInterrupted, match=f"^{sentence}$"):
+        run(after_four)
+    assert not list(sweeps.folder().glob("sweep-*")) and not list(sweeps.folder().rglob("*.tmp"))
+    STOP.clear()
+    table = run(after_four)
+    assert len(CALLS) == 6 and table.drop_attrs().identical(whole.drop_attrs())
 
-    torn.__module__ = _cell.__module__
-    with pytest.raises(KeyboardInterrupt):
-        sweeps.run(replace(small, cell=torn))
-    assert not list(sweeps.folder().iterdir())
+
+def test_a_cell_that_fails_is_named_and_the_others_are_kept(small):
+    broken = replace(
+        small, cell=_divided, axes=(Axis("x", (1.0, 2.0), "m", "a length"), Axis("y", (0.0, 1.0), "1", "y"))
+    )
+    with pytest.raises(CellFailed, match=r"^The cell x = [12]\.0, y = 0\.0 failed with ZeroDivisionError: .* by zero$"):
+        run(broken)
+
+
+def test_a_cell_may_cover_an_axis_by_itself(small):
+    z = Axis("z", (1.0, 10.0), "1", "a factor")
+    table = run(replace(small, cell=_scaled, within=(z,)))
+    assert table["sum"].dims == ("x", "y", "z") and table["z"].attrs["long_name"] == "a factor"
+    assert float(table["sum"].sel(x=2.0, y=5.0, z=10.0)) == 70.0
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "empty"])
 def test_a_damaged_file_is_refused_in_a_sentence(small, harm):
-    sweeps.run(small)
+    run(small)
     path = sweeps.place(small)
     whole = path.read_bytes()
     seven = np.array([7.0], ">f8").tobytes()
@@ -70,22 +116,22 @@ def test_a_damaged_file_is_refused_in_a_sentence(small, harm):
     path.write_bytes(harmed)
     sentence = f"The stored sweep {path} is damaged; remove it, and it is computed again."
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
-        sweeps.run(small)
+        run(small)
 
 
 def test_a_file_of_another_version_is_refused_in_a_sentence(small):
     other = replace(small, title="Another title")
-    sweeps.run(other)
+    run(other)
     sweeps.place(other).rename(sweeps.place(small))
-    with pytest.raises(ValueError, match=r"was made by another version \(mmcl sweep 1, mmcl [\d.]+, key \w+\); remove"):
-        sweeps.run(small)
+    with pytest.raises(ValueError, match=r"was made by another version \(mmcl sweep 2, mmcl [\d.]+, key \w+\); remove"):
+        run(small)
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_the_work(small, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MMCL_STORE", str(tmp_path / "file" / "store"))
     with pytest.raises(OSError, match=r"^The store .* cannot be written \(.*\); set MMCL_STORE to a folder\.$"):
-        sweeps.run(small)
+        run(small)
     assert not CALLS
 
 
@@ -96,31 +142,22 @@ def test_importing_the_package_or_listing_the_studies_loads_no_xarray():
 
 def test_the_command_lists_saves_and_refuses(small, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(STUDIES, "small", small)
+    run(small)
     target = tmp_path / "small.nc"
     assert main(["sweep", "--list"]) == 0 and "small  (6 cells)  A sum" in capsys.readouterr().out
     assert main(["sweep", "small", "--out", str(target)]) == 0 and capsys.readouterr().out.strip() == str(target)
-    assert sweeps.load(target).identical(sweeps.run(small))
+    assert sweeps.load(target).identical(run(small))
     assert main(["sweep", "large"]) == 2
     assert capsys.readouterr().err.startswith("mmcl sweep: no study has the name 'large'; there are: temperature-map,")
     assert main(["sweep"]) == 2
-    assert capsys.readouterr().err.startswith("mmcl sweep: `NAME` must be one of the studies, temperature-map,")
+    assert capsys.readouterr().err.startswith("mmcl sweep: `study.toml | NAME` must be a file or a study")
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_random_tenth_of_a_stored_sweep_is_computed_again(name):
     one = study(name)
-    table, rng = sweeps.run(one), np.random.default_rng(int(sweeps.key(one), 16))
-    shape = [len(axis.values) for axis in one.axes]
-    # The cells of one temperature share one path, so a tenth of the map is a tenth of its temperatures.
-    count = shape[0] if name == "temperature-map" else one.size
-    drawn = rng.choice(count, -(-count // 10), replace=False)
-    cells = list(one.cells)
-    if name == "temperature-map":
-        cells = [cells[i * shape[1] + j] for i in drawn for j in range(shape[1])]
-    else:
-        cells = [cells[i] for i in drawn]
-    for place in cells:
-        for quantity, value in one.cell(**place).items():
-            np.testing.assert_allclose(
-                float(table[quantity].sel(place)), value, rtol=1e-9, err_msg=f"{quantity} at {place}"
-            )
+    table, rng = sweeps.run(one), np.random.default_rng(int(one.key, 16))
+    for index in rng.choice(one.size, -(-one.size // 10), replace=False):
+        here = one.place(int(index))
+        for quantity, value in one.cell(**here).items():
+            np.testing.assert_allclose(table[quantity].sel(here), value, rtol=1e-9, err_msg=f"{quantity} at {here}")

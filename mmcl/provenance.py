@@ -1,0 +1,122 @@
+"""Where a stored number came from: the code, the libraries and the settings that it depends on, as a hash.
+
+The hash covers the source of the module that computes and of every module of the package that it imports, however
+indirectly, and the versions of the numerical libraries. So a change of the code that matters, and only that, asks for a
+new run.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PACKAGE = Path(__file__).resolve().parent
+LIBRARIES = ("numpy", "scipy", "sympy", "torch", "matplotlib", "pillow", "fonttools")
+
+
+def folder() -> Path:
+    """Where results are kept: `MMCL_STORE`, else `_build/claims` of the checkout, else the user's cache."""
+    if chosen := os.environ.get("MMCL_STORE"):
+        return Path(chosen)
+    root = PACKAGE.parent
+    return root / "_build" / "claims" if (root / "pyproject.toml").exists() else Path.home() / ".cache" / "mmcl"
+
+
+def code_key(module: str) -> str:
+    """The hash of the code behind `module`: Python, the libraries, and the sources that it depends on."""
+    digest = hashlib.sha256(platform.python_version().encode())
+    for name in LIBRARIES:
+        digest.update(f"{name} {version(name)}\n".encode())
+    for path in sorted(sources(module)):
+        shown = path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.name
+        digest.update(shown.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def fingerprint(module: str) -> dict[str, str]:
+    """What must be the same on two machines for `module` to compute the same: versions by name, and the code's hash."""
+    found = {"Python": platform.python_version(), "mmcl": version("mmcl")}
+    found |= {name: version(name) for name in LIBRARIES}
+    return found | {"code of mmcl": code_key(module)}
+
+
+def hashed(*texts: str) -> str:
+    """One short name for all of `texts`."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:32]
+
+
+def described(value: Any) -> Any:
+    """A setting in the terms of JSON: numbers, texts, lists; a frozen value by its kind and its fields.
+
+    Raises:
+        TypeError: on anything that has no such description.
+
+    >>> from mmcl.objectives import InfoNCE
+    >>> described({"objective": InfoNCE(4.0), "scales": (2, 1.5)})
+    {'objective': {'kind': 'InfoNCE', 'inverse_temperature': 4.0, 'negatives': 1.0}, 'scales': [2, 1.5]}
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic | np.ndarray):
+        return described(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(name): described(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [described(one) for one in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {field.name: described(getattr(value, field.name)) for field in fields(value) if field.init}
+        return {"kind": type(value).__qualname__, **own}
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    raise TypeError(f"A setting must be a number, a text, a list or a frozen value; got {type(value).__name__}.")
+
+
+@cache
+def sources(module: str) -> frozenset[Path]:
+    """The files of this package that `module` depends on, itself included; for the package itself, all of them."""
+    if module == PACKAGE.name:
+        return frozenset(PACKAGE.rglob("*.py"))
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = _file(name)
+        if path is None or path in found:
+            continue
+        found.add(path)
+        waiting += imported(path)
+    return frozenset(found)
+
+
+@cache
+def imported(path: Path) -> list[str]:
+    """The modules of this package that the file at `path` imports, inside functions too."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return [name for name in names if name.split(".")[0] == PACKAGE.name]
+
+
+def _file(module: str) -> Path | None:
+    if module.split(".")[0] != PACKAGE.name:  # a cell of the user's own
+        own = getattr(sys.modules.get(module), "__file__", None)
+        return Path(own).resolve() if own else None
+    base = PACKAGE.joinpath(*module.split(".")[1:])
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.exists() and path != PACKAGE / "__init__.py":
+            return path
+    return None

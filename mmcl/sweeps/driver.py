@@ -1,0 +1,120 @@
+"""A sweep from beginning to end: what is stored already, what is missing, and the table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from mmcl import checks
+from mmcl.provenance import folder
+from mmcl.sweeps.cells import Cells, Outcome, refusal
+from mmcl.sweeps.executors import Executor, Processes, Serial, Task
+from mmcl.sweeps.study import Study
+from mmcl.sweeps.table import load, save, table_of
+
+if TYPE_CHECKING:
+    import xarray
+
+GOLDEN = 0.6180339887498949
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """The user stopped a sweep; the message says how it goes on."""
+
+
+def run(
+    study: Study, *, executor: Executor | None = None, store: Path | None = None, progress: bool | None = None
+) -> xarray.Dataset:
+    """The study's table: from the store, or computed now and stored.
+
+    Every finished cell is stored at once. Killed at any moment and started again, a sweep computes only what is
+    missing, and its table is the same to the last bit, wherever the cells were computed on machines of one kind.
+
+    Args:
+        study: what to compute.
+        executor: where: `Serial`, `Processes` or `Cluster`; None: all cores of this machine.
+        store: the folder of the store; None: `mmcl.provenance.folder`.
+        progress: a progress bar: True, False, or None for one on long work at a terminal.
+
+    Returns:
+        A Dataset whose coordinates carry ``units`` and ``long_name``, and whose attributes say which configuration,
+        which code and which versions made it.
+
+    Raises:
+        ValueError: if a stored file is damaged or of another version.
+        OSError: if the store cannot be written or is full, or if the cluster cannot be reached.
+        CellFailed: if a cell raises an error; the others that finished are kept.
+        SweepInterrupted: on Ctrl-C; likewise.
+    """
+    study = checks.kind(study, Study, "`study`")
+    root = folder() if store is None else store
+    path = place(study, root)
+    if path.exists():
+        return load(path, study.key)
+    cells = Cells(study, root)
+    cells.open()
+    found = _finished(cells, executor or Processes(), progress)
+    table = table_of(study, [found[index].values for index in range(study.size)])
+    try:
+        save(table, path)
+    except OSError as error:
+        raise refusal(error, root) from None
+    return load(path, study.key)
+
+
+def place(study: Study, root: Path | None = None) -> Path:
+    """The file of the study's table, whether it is there or not."""
+    return (folder() if root is None else root) / f"sweep-{study.name}-{study.key}.nc"
+
+
+def _finished(cells: Cells, executor: Executor, progress: bool | None) -> dict[int, Outcome]:
+    """All cells of the study, those that are missing computed."""
+    study, found = cells.study, {}
+    for index in range(study.size):
+        outcome = cells.load(index)
+        if outcome is not None:
+            found[index] = outcome
+    missing = [index for index in _order(study.size) if index not in found]
+    silent = None if progress is None else not progress
+    bar = tqdm(
+        desc=study.name, total=study.size, initial=len(found), unit="cell", delay=0 if progress else 2.0,
+        disable=silent, file=sys.stderr, leave=bool(progress),
+    )  # fmt: skip
+    with bar:
+
+        def tasks() -> Iterator[Task]:
+            for index in missing:
+                stored = cells.load(index)  # by another driver, meanwhile
+                if stored is None:
+                    yield Task(index, study.cell, study.place(index), study.said(index))
+                else:
+                    found[index] = stored
+                    bar.update()
+
+        try:
+            # Closed on a full disk or an interrupt, so that no further cell begins.
+            with closing((executor if missing else Serial()).run(tasks())) as finished:
+                for index, outcome in finished:
+                    cells.save(index, outcome)
+                    found[index] = outcome
+                    bar.update()
+        except KeyboardInterrupt:
+            raise SweepInterrupted(
+                f"interrupted; {len(found)} of {study.size} cells are stored, and the same command goes on from them."
+            ) from None
+    return found
+
+
+def _order(size: int) -> list[int]:
+    """The cells from a place on that depends on this process: two drivers on one store share the work."""
+    driver = zlib.crc32(platform.node().encode()) + os.getpid()
+    first = int(GOLDEN * driver % 1 * size)
+    return [*range(first, size), *range(first)]

@@ -1,0 +1,146 @@
+"""Where cells are computed: in this process, or in several of this machine; `mmcl.sweeps.cluster` has many machines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from threading import RLock
+from typing import Any, Protocol
+
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from mmcl import checks
+from mmcl.sweeps.cells import Outcome
+from mmcl.sweeps.study import Place
+
+IDLE = 30  # seconds after which a process without work ends, also when its driver was killed
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell on its way to a process.
+
+    Attributes:
+        index: its number in the study.
+        cell: what to call.
+        place: with which arguments.
+        said: the place in words, for a message.
+    """
+
+    index: int
+    cell: Callable[..., Any]
+    place: Place
+    said: str
+
+
+class CellFailed(RuntimeError):
+    """A cell raised an error; the message names the cell and says which."""
+
+
+class Executor(Protocol):
+    """Where cells are computed."""
+
+    def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Outcome], None, None]:
+        """Compute all tasks and yield each one's index and outcome as it is done, in any order.
+
+        `tasks` is read as places for work become free, not all at once.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Serial:
+    """One cell after another, in this process."""
+
+    def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Outcome], None, None]:
+        """Each in its turn."""
+        for task in tasks:
+            yield task.index, compute(task)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Several processes of this machine, by joblib.
+
+    Attributes:
+        jobs: how many; None: one per core.
+    """
+
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None:
+            checks.whole(self.jobs, "`jobs`")
+
+    def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Outcome], None, None]:
+        """As many at once as there are processes; short cells go in batches that joblib sizes."""
+        from joblib import Parallel, cpu_count, delayed, parallel_config
+        from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+        jobs = self.jobs or cpu_count()
+        if jobs == 1:
+            yield from Serial().run(tasks)
+            return
+        with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, idle_worker_timeout=IDLE):
+            finished = Parallel(return_as="generator_unordered")(delayed(_numbered)(task) for task in tasks)
+        whole = False
+        try:
+            yield from finished
+            whole = True
+        except TerminatedWorkerError:
+            raise CellFailed(
+                "A process of the sweep was killed from outside, most often for want of memory; what is finished is "
+                f"kept: start again with fewer than {jobs} `jobs`."
+            ) from None
+        finally:
+            finished.close()
+            if not whole:  # on Ctrl-C or a full disk, nobody waits for what has begun
+                get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+def compute(task: Task) -> Outcome:
+    """One cell, on one thread: its last digits must not depend on how many threads a machine has.
+
+    Raises:
+        CellFailed: if the cell raises an error.
+    """
+    begun = time.perf_counter()
+    try:
+        with one_thread():
+            values = dict(task.cell(**task.place))
+    except Exception as error:
+        raise CellFailed(f"The cell {task.said} failed with {type(error).__name__}: {error}") from error
+    return Outcome(values, time.perf_counter() - begun)
+
+
+def _numbered(task: Task) -> tuple[int, Outcome]:
+    """In a process of its own, which may be killed: its bars share no lock, which it would leave behind."""
+    tqdm.set_lock(RLock())
+    return task.index, compute(task)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for NumPy and, where it is loaded, for torch."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 0
+    variable = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"  # for libraries that the cell loads
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)
+        if variable is None:
+            os.environ.pop("OMP_NUM_THREADS")
+        else:
+            os.environ["OMP_NUM_THREADS"] = variable

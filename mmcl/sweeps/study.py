@@ -1,0 +1,143 @@
+"""What is to be computed: a grid, and what one cell of it gives."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from mmcl.provenance import described, fingerprint, hashed
+
+Place = dict[str, Any]  # one value on every axis, by name: the arguments of a cell
+CELL = "mmcl cell 1"  # changes when what a cell's configuration means does
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One coordinate of a grid.
+
+    Attributes:
+        name: the cell's keyword argument, and the name in the table.
+        values: the places on it: numbers, or frozen values such as worlds and objectives.
+        unit: "1" for a pure number.
+        meaning: what it is, in words.
+        labels: what the table calls the places; empty: the values themselves, which must then be numbers or texts.
+
+    Raises:
+        ValueError: if it has no places, one place twice, or another number of labels.
+    """
+
+    name: str
+    values: tuple[Any, ...]
+    unit: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError(f"`{self.name}` must have at least one value; got none.")
+        if self.labels and len(self.labels) != len(self.values):
+            raise ValueError(f"`{self.name}` must have {len(self.values)} labels; got {len(self.labels)}.")
+        for shown in (self.labels, self.values):
+            twice = next((one for i, one in enumerate(shown) if one in shown[:i]), None)
+            if twice is not None:
+                raise ValueError(f"`{self.name}` must have different values; got {twice!r} twice.")
+
+    @property
+    def places(self) -> tuple[Any, ...]:
+        """What the table calls the values."""
+        return self.labels or self.values
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What every cell gives: its name, its unit ("1" for a pure number) and what it is, in words."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A sweep that has not been run yet.
+
+    Attributes:
+        name: a short name, stable.
+        title: what the sweep shows.
+        axes: of the grid; the last one runs fastest.
+        quantities: what each cell gives.
+        cell: from one place on every axis, by name, to a value for every quantity, by name. A function of a module, or
+            a frozen value that can be called.
+        within: axes that one cell covers by itself: its values are then arrays of this shape.
+    """
+
+    name: str
+    title: str
+    axes: tuple[Axis, ...]
+    quantities: tuple[Quantity, ...]
+    cell: Callable[..., Mapping[str, Any]]
+    within: tuple[Axis, ...] = field(default=())
+
+    @property
+    def cells(self) -> Iterator[Place]:
+        """The places of the grid, as arguments of `cell`."""
+        for values in product(*(axis.values for axis in self.axes)):
+            yield dict(zip((axis.name for axis in self.axes), values, strict=True))
+
+    def place(self, index: int) -> Place:
+        """The arguments of one cell, by its number in the order of `cells`."""
+        found: Place = {}
+        for axis in reversed(self.axes):
+            index, here = divmod(index, len(axis.values))
+            found[axis.name] = axis.values[here]
+        return {axis.name: found[axis.name] for axis in self.axes}
+
+    @property
+    def size(self) -> int:
+        """How many cells the grid has."""
+        return math.prod(len(axis.values) for axis in self.axes)
+
+    @property
+    def module(self) -> str:
+        """Where the cell is defined: what its results depend on is found from there."""
+        return self.cell.__module__
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """Everything that defines the sweep but its code."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "axes": {axis.name: described(axis.values) for axis in self.axes},
+            "labels": {axis.name: list(axis.labels) for axis in self.axes if axis.labels},
+            "within": {axis.name: described(axis.values) for axis in self.within},
+            "quantities": [quantity.name for quantity in self.quantities],
+            "cell": described(self.cell),
+        }
+
+    def configuration_of(self, place: Place) -> dict[str, Any]:
+        """Everything that defines one cell but its code; not its study, so that a grid can grow around it."""
+        within = {axis.name: described(axis.values) for axis in self.within}
+        return {"format": CELL, "cell": described(self.cell), "within": within, "place": described(place)}
+
+    @property
+    def code(self) -> str:
+        """The code and the libraries that a cell runs on, as text."""
+        return json.dumps(fingerprint(self.module), sort_keys=True)
+
+    @property
+    def key(self) -> str:
+        """The hash of what the study's table depends on."""
+        return hashed(self.code, json.dumps(self.configuration, sort_keys=True))[:16]
+
+    def said(self, index: int) -> str:
+        """A cell in words, for a message."""
+        words = []
+        for axis in reversed(self.axes):
+            index, here = divmod(index, len(axis.values))
+            words.append(f"{axis.name} = {axis.places[here]}")
+        return ", ".join(reversed(words))

@@ -1,0 +1,130 @@
+"""The finished sweep as a labelled table: coordinates with names and units, and where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmcl.provenance import fingerprint
+from mmcl.sweeps.study import Axis, Quantity, Study
+
+if TYPE_CHECKING:
+    import xarray
+
+FORMAT = "mmcl sweep 2"  # changes when what a file holds does
+
+
+def table_of(study: Study, rows: Sequence[Mapping[str, Any]]) -> xarray.Dataset:
+    """The table of a study.
+
+    Args:
+        study: which.
+        rows: what every cell gave, in the order of the study's cells.
+
+    Returns:
+        A Dataset whose coordinates carry ``units`` and ``long_name``, and whose attributes say which configuration,
+        which code and which versions made it. The fields of worlds and objectives are coordinates along their axis.
+    """
+    import xarray
+
+    axes = (*study.axes, *study.within)
+    names, shape = [axis.name for axis in axes], [len(axis.values) for axis in axes]
+    table = xarray.Dataset(
+        {one.name: (names, np.reshape([row[one.name] for row in rows], shape), _said(one)) for one in study.quantities},
+        coords={axis.name: (axis.name, np.array(axis.places), _said(axis)) for axis in axes},
+    )
+    for axis in axes:
+        table = table.assign_coords({
+            name: (axis.name, values, {"long_name": f"{name.removeprefix(axis.name + '_')} of the {axis.name}"})
+            for name, values in _fields(axis).items()
+        })  # fmt: skip
+    table.attrs = {
+        "title": study.title,
+        "format": FORMAT,
+        "mmcl": version("mmcl"),
+        "key": study.key,
+        "configuration": json.dumps(study.configuration),
+        "versions": json.dumps(fingerprint(study.module)),
+        "digest": digest(table),
+    }
+    return table
+
+
+def save(table: xarray.Dataset, path: Path) -> Path:
+    """Write a table as NetCDF beside its place and move it there, so that a reader never meets half a file."""
+    beside = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        table.to_netcdf(beside, engine="scipy")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def load(path: Path, expected: str | None = None) -> xarray.Dataset:
+    """Read a stored table, and make sure that it is whole.
+
+    Args:
+        path: a file that `save` wrote.
+        expected: the key that the table must carry; None: any.
+
+    Raises:
+        ValueError: if it is not, or if it is of another version of the code.
+    """
+    import xarray
+
+    try:
+        with xarray.open_dataset(path, engine="scipy") as stored:
+            table = stored.load()
+        whole = table.attrs["digest"] == digest(table)
+    except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError):
+        whole = False
+    if not whole:
+        raise ValueError(f"The stored sweep {path} is damaged; remove it, and it is computed again.")
+    if table.attrs["format"] != FORMAT or expected not in (None, table.attrs["key"]):
+        raise ValueError(
+            f"The stored sweep {path} was made by another version ({table.attrs['format']}, mmcl "
+            f"{table.attrs['mmcl']}, key {table.attrs['key']}); remove it, and it is computed again."
+        )
+    return table
+
+
+def digest(table: xarray.Dataset) -> str:
+    """The hash of all numbers and labels of a table."""
+    found = hashlib.sha256()
+    for name in sorted(map(str, table.variables)):
+        values = table[name].values
+        number = values.dtype.kind in "fiu"
+        found.update(name.encode() + (values.astype("<f8").tobytes() if number else "\0".join(values).encode()))
+    return found.hexdigest()[:16]
+
+
+def _said(one: Axis | Quantity) -> dict[str, str]:
+    return {"units": one.unit, "long_name": one.meaning}
+
+
+def _fields(axis: Axis) -> dict[str, np.ndarray]:
+    """The fields of the values of an axis, if they are frozen values: numbers, or texts where one has no number."""
+    if not all(is_dataclass(value) for value in axis.values):
+        return {}
+    names = dict.fromkeys(field.name for value in axis.values for field in fields(value) if field.init)
+    found = {f"{axis.name}_kind": np.array([type(value).__qualname__ for value in axis.values])}
+    for name in names:
+        own = [getattr(value, name, np.nan) for value in axis.values]
+        if all(one is None for one in own):
+            continue
+        numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in own)
+        found[f"{axis.name}_{name}"] = np.array(own, dtype=float) if numbers else np.array([_text(one) for one in own])
+    return found
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or value is np.nan else repr(value)

@@ -1,0 +1,115 @@
+"""Studies of worlds × objectives × seeds, and of grids over their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+from mmcl import checks
+from mmcl.data import PairedData
+from mmcl.family import Family
+from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
+from mmcl.sweeps.runs import TIME, Followed, Trained, Varied
+from mmcl.sweeps.study import Axis, Study
+
+OBJECTIVES: dict[str, type] = {one.__name__: one for one in (InfoNCE, InBatchInfoNCE, PositiveOnly, *get_args(Family))}
+MEANINGS = {
+    "inverse_temperature": ("1", "inverse temperature τ²"),
+    "negatives": ("1", "weight of the negatives K"),
+    "noise_a": ("1", "scale of the noise of modality A"),
+    "noise_b": ("1", "scale of the noise of modality B"),
+    "ambient_dim": ("1", "ambient dimension d"),
+    "width": ("1", "width m"),
+    "step_size": (TIME, "step size η"),
+    "steps": ("1", "number of steps"),
+    "batch_size": ("1", "batch size n"),
+    "until": (TIME, "end of the flow"),
+}
+
+
+def of_worlds(
+    name: str,
+    worlds: Mapping[str, PairedData],
+    objectives: Mapping[str, Any],
+    seeds: Iterable[int] = (),
+    *,
+    run: Trained | Followed | None = None,
+    title: str = "",
+) -> Study:
+    """Every world with every objective and every seed.
+
+    Args:
+        name: a short name, stable.
+        worlds: by the names that the table gives them.
+        objectives: likewise.
+        seeds: of the random numbers; none for a flow, which has no chance in it.
+        run: what a cell does; None: trains as `Trained()`.
+        title: what the sweep shows; empty: its name.
+
+    Returns:
+        A study with the axes ``world``, ``objective`` and, where cells are trained, ``seed``.
+
+    Raises:
+        TypeError, ValueError: on an empty list, a value of another kind, a seed twice, or seeds for a flow.
+    """
+    run = Trained() if run is None else checks.kind(run, (Trained, Followed), "`run`")
+    for world in worlds.values():
+        checks.kind(world, PairedData, "each of `worlds`")
+    for objective in objectives.values():
+        checks.kind(objective, tuple(OBJECTIVES.values()), "each of `objectives`")
+    axes = (
+        Axis("world", tuple(worlds.values()), "1", "world", tuple(worlds)),
+        Axis("objective", tuple(objectives.values()), "1", "objective", tuple(objectives)),
+        *_seeds(run, seeds),
+    )
+    return Study(name, title or name, axes, run.quantities, run)
+
+
+def of_grid(
+    name: str,
+    axes: Mapping[str, Sequence[Any]],
+    seeds: Iterable[int] = (),
+    *,
+    world: PairedData,
+    objective: Any,
+    run: Trained | Followed | None = None,
+    title: str = "",
+) -> Study:
+    """Every combination of some fields of a world, an objective and a run.
+
+    Args:
+        name: a short name, stable.
+        axes: values by the name of a field, such as ``inverse_temperature``, ``ambient_dim`` or ``width``.
+        seeds: of the random numbers; none for a flow, which has no chance in it.
+        world: what the axes do not change of it.
+        objective: likewise.
+        run: likewise, and what a cell does; None: trains as `Trained()`.
+        title: what the sweep shows; empty: its name.
+
+    Returns:
+        A study whose axes are those of the grid and, where cells are trained, ``seed``.
+
+    Raises:
+        TypeError, ValueError: on an empty grid or axis, a field that none of the three has, or a value that it cannot
+            have.
+    """
+    varied = Varied(Trained() if run is None else run, world, objective)
+    if not axes:
+        raise ValueError("`grid` must have at least one axis; got none.")
+    for field, values in axes.items():
+        if field not in varied.fields:
+            raise ValueError(f"`grid` must have axes among {', '.join(varied.fields)}; got {field!r}.")
+        for value in values:
+            varied.changed({field: value})  # refuses what the field cannot be, before the work
+    grid = [Axis(field, tuple(values), *MEANINGS.get(field, ("1", field))) for field, values in axes.items()]
+    return Study(name, title or name, (*grid, *_seeds(varied.run, seeds)), varied.quantities, varied)
+
+
+def _seeds(run: Trained | Followed, seeds: Iterable[int]) -> tuple[Axis, ...]:
+    """The axis of the seeds, where there is chance."""
+    found = tuple(checks.whole(seed, "each of `seeds`", least=0) for seed in seeds)
+    if run.random:
+        return (Axis("seed", found, "1", "seed of the random numbers"),)
+    if found:
+        raise ValueError(f"`seeds` must be left out where nothing is random, as in a flow; got {len(found)} of them.")
+    return ()
