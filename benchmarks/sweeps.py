@@ -15,7 +15,7 @@ from mmcl import InfoNCE
 from mmcl.benchmark import AT_LEAST, Cost, Price, Race
 from mmcl.sweeps import Axis, Cluster, Followed, Processes, Quantity, Study, Trained, of_worlds, run
 from mmcl.sweeps.cells import Cells, Outcome
-from mmcl.sweeps.executors import Executor, Task, compute
+from mmcl.sweeps.executors import Executor, Task, compute, one_thread
 from mmcl.worlds import CANONICAL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -135,8 +135,13 @@ def _stored(count: int) -> float:
 
 def _one_thread(call: Callable[[], dict[str, float]]) -> Callable[[], float]:
     task = Task(0, call, {}, "")
-    compute(task)  # warm
-    return lambda: compute(task).seconds
+
+    def timed() -> float:
+        with one_thread():
+            return compute(task).seconds
+
+    timed()  # warm
+    return timed
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -9,7 +9,21 @@ import numpy as np
 import pytest
 
 from mmcl import benchmark
-from mmcl.benchmark import AT_LEAST, AT_MOST, MISSING, Cost, Growth, Nothing, Race, Results, quantity, results, slope
+from mmcl.benchmark import (
+    AT_LEAST,
+    AT_MOST,
+    MISSING,
+    Cost,
+    Growth,
+    Nothing,
+    Price,
+    Race,
+    Results,
+    layouts,
+    quantity,
+    results,
+    slope,
+)  # fmt: skip
 from mmcl.figures.benchmark import drawing
 
 OURS = Cost("mmcl.train", (0.5, 0.4, 0.6))
@@ -100,3 +114,29 @@ def test_the_results_lie_where_the_makefile_looks_for_them(pytestconfig):
     assert benchmark.place() == pytestconfig.rootpath / "_build" / "bench" / "results.json"
     makefile = (pytestconfig.rootpath / "Makefile").read_text(encoding="utf-8")
     assert "_build/bench/results.json" in makefile and np.all([r.reached for r in (RUN, MEMORY)])
+
+
+PRICED = replace(FOUND, prices=(
+    Price("cell-train", "a cell: `train`", (2.0, 1.0, 1.5)), Price("cell-flow", "a cell: the flow", (0.1,)),
+    Price("task", "an empty cell", (0.006,)), Price("store", "into the store", (0.002,), "on a disk"),
+))  # fmt: skip
+
+
+def test_a_price_stands_in_a_table_of_its_own_and_is_read_again(tmp_path):
+    text = PRICED._repr_markdown_()
+    assert "| **1.5 s** | 1 s – 2 s | a cell: `train` |" in text and "- into the store: on a disk" in text
+    assert results(PRICED.save(tmp_path / "results.json")) == PRICED and PRICED["task"].median == 0.006
+
+
+def test_a_study_takes_as_long_as_its_workers_or_its_driver():
+    train, flow = layouts(PRICED).layouts
+    assert (train.batch, flow.batch) == (1, 5) and train.toll == pytest.approx(0.008) and train.most == 187
+    assert flow.toll == pytest.approx(0.0012 + 0.002)
+    assert train.seconds(1) == pytest.approx(150_000) and train.seconds(1024) == pytest.approx(800)
+    row = layouts(PRICED)._repr_markdown_().splitlines()[2]
+    assert row == "| a cell: `train` | 1.5 s | 8 ms | 1 | 1.7 days | 2.6 h | 39 min | 13 min | 13 min | 187 |"
+
+
+def test_without_prices_nothing_is_laid_out(tmp_path):
+    for found in (FOUND, results(tmp_path / "results.json")):
+        assert layouts(found)._repr_markdown_() == MISSING

@@ -18,7 +18,7 @@ HOMES = (
     "mmcl.symbolic.potentials", "mmcl.worlds", "mmcl.trajectory", "mmcl.temperature", "mmcl.downstream",
     "mmcl.methods.predictor_flow", "mmcl.methods.reconstruction", "mmcl.covariance", "mmcl.augmentation",
     "mmcl.landscape", "mmcl.sparse", "mmcl.training.relu", "mmcl.training.optimizer", "mmcl.stability", "mmcl.forces",
-    "mmcl.family_end",
+    "mmcl.family_end", "mmcl.benchmark",
 )  # fmt: skip
 
 

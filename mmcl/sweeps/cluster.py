@@ -18,7 +18,7 @@ from typing import Any
 from mmcl import checks
 from mmcl.provenance import fingerprint
 from mmcl.sweeps.cells import Outcome
-from mmcl.sweeps.executors import CellFailed, Task, compute
+from mmcl.sweeps.executors import CellFailed, Task, compute, settle
 
 PATIENCE = 10.0  # seconds for the scheduler to answer, and between two words about missing workers
 AHEAD = 3  # batches on their way for each worker: it finds the next one at hand when it is done
@@ -160,6 +160,7 @@ def on_worker(batch: Batch, expected: Mapping[str, str]) -> list[Outcome]:
     reason = unfit(expected, get_worker())
     if reason is not None:
         raise Unfit(reason)
+    settle()
     return [compute(task) for task in batch]
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from threading import RLock
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from mmcl import checks
 from mmcl.sweeps.cells import Outcome
 from mmcl.sweeps.study import Place
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 IDLE = 30  # seconds after which a process without work ends, also when its driver was killed
 
 
@@ -59,8 +61,9 @@ class Serial:
 
     def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Outcome], None, None]:
         """Each in its turn."""
-        for task in tasks:
-            yield task.index, compute(task)
+        with one_thread():
+            for task in tasks:
+                yield task.index, compute(task)
 
 
 @dataclass(frozen=True)
@@ -105,33 +108,41 @@ class Processes:
 
 
 def compute(task: Task) -> Outcome:
-    """One cell, on one thread: its last digits must not depend on how many threads a machine has.
+    """One cell, in a process that is held to one thread.
 
     Raises:
         CellFailed: if the cell raises an error.
     """
     begun = time.perf_counter()
     try:
-        with one_thread():
-            values = dict(task.cell(**task.place))
+        values = dict(task.cell(**task.place))
     except Exception as error:
         raise CellFailed(f"The cell {task.said} failed with {type(error).__name__}: {error}") from error
     return Outcome(values, time.perf_counter() - begun)
 
 
 def _numbered(task: Task) -> tuple[int, Outcome]:
-    """In a process of its own, which may be killed: its bars share no lock, which it would leave behind."""
-    tqdm.set_lock(RLock())
+    settle()
     return task.index, compute(task)
+
+
+@cache
+def settle() -> None:
+    """Hold a process that is there for cells alone to one thread, for good, so that it can be killed at any time."""
+    os.environ.update(dict.fromkeys(THREADS, "1"))  # for libraries that a cell loads
+    threadpool_limits(limits=1)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+    tqdm.set_lock(RLock())  # its own lock is shared by processes, and would be left behind
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for NumPy and, where it is loaded, for torch."""
+    """One thread, for now: the last digits of a cell must not depend on how many a machine has."""
     torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else 0
-    variable = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # for libraries that the cell loads
+    threads = torch.get_num_threads() if torch else 1
+    variables = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
     if torch:
         torch.set_num_threads(1)
     try:
@@ -139,8 +150,8 @@ def one_thread() -> Iterator[None]:
             yield
     finally:
         if torch:
-            torch.set_num_threads(before)
-        if variable is None:
-            os.environ.pop("OMP_NUM_THREADS")
-        else:
-            os.environ["OMP_NUM_THREADS"] = variable
+            torch.set_num_threads(threads)
+        for name, value in variables.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

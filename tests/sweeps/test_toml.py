@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,12 @@ def test_a_study_that_is_not_there_is_named(tmp_path, capsys):
     assert "`jobs` must be a whole number of at least 1; got 0." in capsys.readouterr().err
     assert main(["sweep", "dimension", "--jobs", "2", "--scheduler", "tcp://localhost:8786"]) == 2
     assert "`--jobs` must be left out with `--scheduler`" in capsys.readouterr().err
+
+
+def test_the_study_of_the_chapter_can_be_read(tmp_path, pytestconfig):
+    text = (pytestconfig.rootpath / "book" / "reproduce.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```toml\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)[1]
+    study = _read(tmp_path, shown)
+    assert study.size == 24 and [axis.name for axis in study.axes] == ["inverse_temperature", "ambient_dim", "seed"]
+    brief = _read(tmp_path, shown.replace("steps = 800", "steps = 2").replace("width = 128", "width = 4"))
+    assert not sweeps.run(brief, executor=Serial(), store=tmp_path)["alignment"].isnull().any()
