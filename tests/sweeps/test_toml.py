@@ -79,6 +79,14 @@ def test_a_grid_is_that_of_python(tmp_path):
     assert table["ambient_dim"].attrs == {"units": "1", "long_name": "ambient dimension d"}
 
 
+def test_an_axis_may_have_several_numbers_at_a_place(tmp_path):
+    text = GRID.replace("bias = [-10, -5, 0]", "signal_a = [[2, 1], [2, 2]]")
+    table = sweeps.run(_read(tmp_path, text), executor=Serial(), store=tmp_path)
+    assert list(table["signal_a"].values) == ["(2.0, 1.0)", "(2.0, 2.0)"]
+    even, uneven = (float(table["condition_number"].sel(signal_a=name)[0]) for name in ("(2.0, 2.0)", "(2.0, 1.0)"))
+    assert even == pytest.approx(1.0) and uneven > 1.01
+
+
 def test_a_table_of_worlds_has_their_fields_as_coordinates(tmp_path):
     table = sweeps.run(_read(tmp_path, WORLDS), executor=Serial(), store=tmp_path)
     assert table["alignment"].dims == ("world", "objective", "seed") and table["alignment"].shape == (2, 2, 2)
