@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from mmcl import checks
 from mmcl.provenance import folder
@@ -88,7 +90,7 @@ def _finished(cells: Cells, executor: Executor, progress: bool | None) -> dict[i
         desc=study.name, total=study.size, initial=len(found), unit="cell", delay=0 if progress else 2.0,
         disable=silent, file=sys.stderr, leave=bool(progress),
     )  # fmt: skip
-    with bar:
+    with bar, logging_redirect_tqdm([logging.getLogger("mmcl.sweeps")]):
 
         def tasks() -> Iterator[Task]:
             for index in missing:

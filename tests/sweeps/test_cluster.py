@@ -33,10 +33,11 @@ class Dask:
     address: str
     scheduler: Process
 
-    def worker(self, *words: str, threads: int = 1, package: Path = ROOT) -> Process:
+    def worker(self, *, threads: int = 1, package: Path = ROOT) -> Process:
         """One more worker."""
         here = ["distributed.cli.dask_worker", self.address, "--nthreads", str(threads), "--no-dashboard"]
-        return self.bench.start(*here, "--host", "127.0.0.1", *(words or ["--no-nanny"]), package=package)
+        here += ["--host", "127.0.0.1", "--no-nanny", "--local-directory", str(self.bench.folder / "scratch")]
+        return self.bench.start(*here, package=package)
 
 
 @pytest.fixture
