@@ -113,6 +113,8 @@ def _axis(varied: Varied, field: str, values: Sequence[Any]) -> Axis:
 def _seeds(run: Trained | Followed, seeds: Iterable[int]) -> tuple[Axis, ...]:
     """The axis of the seeds, where there is chance."""
     found = tuple(checks.whole(seed, "each of `seeds`", least=0) for seed in seeds)
+    if found and max(found) >= 2**31:
+        raise ValueError(f"each of `seeds` must be below 2**31, as NetCDF has 32 bits for it; got {max(found)}.")
     if run.random:
         return (Axis("seed", found, "1", "seed of the random numbers"),)
     if found:

@@ -127,6 +127,11 @@ def test_a_run_that_diverges_is_a_row_and_no_end_of_the_sweep(tmp_path):
         ('"GaussianLatents"', '"Cauchy"', "`worlds[2].latents` must be one of 'Signs', 'GaussianLatents',"),
         ("[3, 5]", "[3, 3]", "`seed` must have different values; got 3 twice."),
         ("[3, 5]", "[]", "`seed` must have at least one value; got none."),
+        (
+            "[3, 5]",
+            "[2147483648]",
+            "each of `seeds` must be below 2**31, as NetCDF has 32 bits for it; got 2147483648.",
+        ),
         ("[3, 5]", "-1", "`seeds` must be a list; got -1."),
         ("[3, 5]", "[0.5]", "each of `seeds` must be a whole number of at least 0; got 0.5."),
         ("seeds", 'kind = "drive"\nseeds', "`kind` must be one of 'train', 'flow'; got 'drive'."),
