@@ -9,6 +9,7 @@ import queue
 import time
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -202,8 +203,9 @@ def connected(address: str) -> Iterator[Any]:
     from distributed import Client
 
     try:
-        # Asked first: a client that gets no answer takes minutes to give up.
-        asyncio.run(asyncio.wait_for(_answered(address), PATIENCE))
+        # Asked first, as a client that gets no answer takes minutes to give up; in a thread, as a notebook has a loop.
+        with ThreadPoolExecutor(1) as aside:
+            aside.submit(asyncio.run, asyncio.wait_for(_answered(address), PATIENCE)).result()
         with warnings.catch_warnings():  # of versions that differ: `unfit` names them in a sentence
             warnings.filterwarnings("ignore", module=r"distributed")
             client = Client(address, timeout=PATIENCE, set_as_default=False)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from mmcl import checks
 from mmcl.provenance import folder
 from mmcl.sweeps.cells import Cells, Outcome, refusal
-from mmcl.sweeps.executors import Executor, Processes, Serial, Task
+from mmcl.sweeps.executors import Executor, Processes, Task
 from mmcl.sweeps.study import Study
 from mmcl.sweeps.table import load, save, table_of
 
@@ -77,40 +79,44 @@ def place(study: Study, root: Path | None = None) -> Path:
 
 def _finished(cells: Cells, executor: Executor, progress: bool | None) -> dict[int, Outcome]:
     """All cells of the study, those that are missing computed."""
-    study, found = cells.study, {}
-    for index in range(study.size):
-        outcome = cells.load(index)
-        if outcome is not None:
-            found[index] = outcome
-    missing = [index for index in _order(study.size) if index not in found]
+    study, found = cells.study, _stored(cells, range(cells.study.size))
     silent = None if progress is None else not progress
     bar = tqdm(
         desc=study.name, total=study.size, initial=len(found), unit="cell", delay=0 if progress else 2.0,
         disable=silent, file=sys.stderr, leave=bool(progress),
     )  # fmt: skip
-    with bar:
-
-        def tasks() -> Iterator[Task]:
-            for index in missing:
-                stored = cells.load(index)  # by another driver, meanwhile
-                if stored is None:
-                    yield Task(index, study.cell, study.place(index), study.said(index))
-                else:
-                    found[index] = stored
-                    bar.update()
-
-        try:
-            # Closed on a full disk or an interrupt, so that no further cell begins.
-            with closing((executor if missing else Serial()).run(tasks())) as finished:
-                for index, outcome in finished:
-                    cells.save(index, outcome)
-                    found[index] = outcome
-                    bar.update()
-        except KeyboardInterrupt:
-            raise SweepInterrupted(
-                f"interrupted; {len(found)} of {study.size} cells are stored, and the same command goes on from them."
-            ) from None
+    with bar, logging_redirect_tqdm([logging.getLogger("mmcl.sweeps")]):
+        while missing := [index for index in _order(study.size) if index not in found]:
+            try:
+                # Closed on a full disk or an interrupt, so that no further cell begins.
+                with closing(executor.run(_tasks(cells, missing))) as finished:
+                    for index, outcome in finished:
+                        cells.save(index, outcome)
+                        found[index] = outcome
+                        bar.update()
+            except KeyboardInterrupt:
+                raise SweepInterrupted(
+                    f"interrupted; {len(found)} of {study.size} cells are stored, and the same command goes on from "
+                    "them."
+                ) from None
+            others = _stored(cells, [index for index in missing if index not in found])
+            found |= others
+            bar.update(len(others))
     return found
+
+
+def _stored(cells: Cells, indices: Iterable[int]) -> dict[int, Outcome]:
+    """Those of the cells that are in the store."""
+    outcomes = ((index, cells.load(index)) for index in indices)
+    return {index: outcome for index, outcome in outcomes if outcome is not None}
+
+
+def _tasks(cells: Cells, missing: Iterable[int]) -> Iterator[Task]:
+    """What is still to be done when its turn comes: another driver may have stored it meanwhile."""
+    study = cells.study
+    for index in missing:
+        if not cells.path(index).exists():
+            yield Task(index, study.cell, study.place(index), study.said(index))
 
 
 def _order(size: int) -> list[int]:

@@ -124,6 +124,10 @@ class Varied:
         parts = ("run", "world", "objective")
         return {one.name: part for part in parts for one in fields(getattr(self, part)) if one.init}
 
+    def value(self, field: str) -> Any:
+        """The field of that name, as the part that has it keeps it."""
+        return getattr(getattr(self, self.fields[field]), field)
+
     def changed(self, changes: Mapping[str, Any]) -> Varied:
         """The same with other fields."""
         parts: dict[str, dict[str, Any]] = {}

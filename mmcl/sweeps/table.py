@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib.metadata import version
@@ -60,7 +60,7 @@ def table_of(study: Study, rows: Sequence[Mapping[str, Any]]) -> xarray.Dataset:
 
 def save(table: xarray.Dataset, path: Path) -> Path:
     """Write a table as NetCDF beside its place and move it there, so that a reader never meets half a file."""
-    beside = path.with_suffix(f".{os.getpid()}.tmp")
+    beside = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
     try:
         table.to_netcdf(beside, engine="scipy")
         beside.replace(path)

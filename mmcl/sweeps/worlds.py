@@ -96,18 +96,25 @@ def of_grid(
     varied = Varied(Trained() if run is None else run, world, objective)
     if not axes:
         raise ValueError("`grid` must have at least one axis; got none.")
-    for field, values in axes.items():
+    for field in axes:
         if field not in varied.fields:
             raise ValueError(f"`grid` must have axes among {', '.join(varied.fields)}; got {field!r}.")
-        for value in values:
-            varied.changed({field: value})  # refuses what the field cannot be, before the work
-    grid = [Axis(field, tuple(values), *MEANINGS.get(field, ("1", field))) for field, values in axes.items()]
+    grid = [_axis(varied, field, values) for field, values in axes.items()]
     return Study(name, title or name, (*grid, *_seeds(varied.run, seeds)), varied.quantities, varied)
+
+
+def _axis(varied: Varied, field: str, values: Sequence[Any]) -> Axis:
+    """The values as the field keeps them, which refuses what it cannot be; several numbers at one place get a name."""
+    kept = tuple(varied.changed({field: value}).value(field) for value in values)
+    several = any(isinstance(value, tuple) for value in kept)
+    return Axis(field, kept, *MEANINGS.get(field, ("1", field)), tuple(map(str, kept)) if several else ())
 
 
 def _seeds(run: Trained | Followed, seeds: Iterable[int]) -> tuple[Axis, ...]:
     """The axis of the seeds, where there is chance."""
     found = tuple(checks.whole(seed, "each of `seeds`", least=0) for seed in seeds)
+    if found and max(found) >= 2**31:
+        raise ValueError(f"each of `seeds` must be below 2**31, as NetCDF has 32 bits for it; got {max(found)}.")
     if run.random:
         return (Axis("seed", found, "1", "seed of the random numbers"),)
     if found:

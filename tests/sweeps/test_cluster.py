@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from children import ROOT, SIZE, Bench, Process, finished, some
+
+from mmcl.sweeps.cluster import connected
 
 POISON = """
 import os, sys
@@ -33,10 +36,11 @@ class Dask:
     address: str
     scheduler: Process
 
-    def worker(self, *words: str, threads: int = 1, package: Path = ROOT) -> Process:
+    def worker(self, *, threads: int = 1, package: Path = ROOT) -> Process:
         """One more worker."""
         here = ["distributed.cli.dask_worker", self.address, "--nthreads", str(threads), "--no-dashboard"]
-        return self.bench.start(*here, "--host", "127.0.0.1", *(words or ["--no-nanny"]), package=package)
+        here += ["--host", "127.0.0.1", "--no-nanny", "--local-directory", str(self.bench.folder / "scratch")]
+        return self.bench.start(*here, package=package)
 
 
 @pytest.fixture
@@ -130,6 +134,14 @@ def test_a_scheduler_that_does_not_answer_is_named_within_ten_seconds(bench, tmp
     assert driver.last.startswith(
         f"mmcl sweep: `--scheduler` must be the address of a Dask scheduler that answers within 10 s; got '{address}' ("
     )
+
+
+def test_a_notebook_whose_loop_runs_already_gets_the_same_sentence():
+    async def cell() -> None:
+        with pytest.raises(ConnectionError, match=r"got 'nowhere' \(missing port number"), connected("nowhere"):
+            pass
+
+    asyncio.run(cell())
 
 
 @pytest.mark.parametrize("address", ["localhost", "http://localhost:80", "tcp://localhost:port"])

@@ -17,6 +17,7 @@ from mmcl import __version__, sweeps
 from mmcl.__main__ import main
 from mmcl.studies import STUDIES, study
 from mmcl.sweeps import Axis, CellFailed, Quantity, Serial, Study, SweepInterrupted
+from mmcl.sweeps.executors import compute
 
 CALLS: list[dict[str, float]] = []
 STOP: list[bool] = []  # whether the fifth call is interrupted
@@ -88,6 +89,23 @@ def test_an_interrupted_sweep_keeps_what_is_finished_and_goes_on_from_it(small, 
     STOP.clear()
     table = run(after_four)
     assert len(CALLS) == 6 and table.drop_attrs().identical(whole.drop_attrs())
+
+
+def test_what_another_driver_stores_meanwhile_is_not_computed_again(small):
+    class Beside:
+        """Runs the first cell; all others are stored by somebody else."""
+
+        def run(self, tasks):
+            first = next(tasks)
+            run(small)
+            yield first.index, compute(first)
+            assert list(tasks) == []
+
+    whole = run(replace(small, name="alone"))
+    shutil.rmtree(sweeps.folder())
+    CALLS.clear()
+    table = sweeps.run(replace(small, name="beside"), executor=Beside())
+    assert len(CALLS) == 7 and table.drop_attrs().identical(whole.drop_attrs())
 
 
 def test_a_cell_that_fails_is_named_and_the_others_are_kept(small):

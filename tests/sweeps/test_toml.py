@@ -79,6 +79,14 @@ def test_a_grid_is_that_of_python(tmp_path):
     assert table["ambient_dim"].attrs == {"units": "1", "long_name": "ambient dimension d"}
 
 
+def test_an_axis_may_have_several_numbers_at_a_place(tmp_path):
+    text = GRID.replace("bias = [-10, -5, 0]", "signal_a = [[2, 1], [2, 2]]")
+    table = sweeps.run(_read(tmp_path, text), executor=Serial(), store=tmp_path)
+    assert list(table["signal_a"].values) == ["(2.0, 1.0)", "(2.0, 2.0)"]
+    even, uneven = (float(table["condition_number"].sel(signal_a=name)[0]) for name in ("(2.0, 2.0)", "(2.0, 1.0)"))
+    assert even == pytest.approx(1.0) and uneven > 1.01
+
+
 def test_a_table_of_worlds_has_their_fields_as_coordinates(tmp_path):
     table = sweeps.run(_read(tmp_path, WORLDS), executor=Serial(), store=tmp_path)
     assert table["alignment"].dims == ("world", "objective", "seed") and table["alignment"].shape == (2, 2, 2)
@@ -119,6 +127,11 @@ def test_a_run_that_diverges_is_a_row_and_no_end_of_the_sweep(tmp_path):
         ('"GaussianLatents"', '"Cauchy"', "`worlds[2].latents` must be one of 'Signs', 'GaussianLatents',"),
         ("[3, 5]", "[3, 3]", "`seed` must have different values; got 3 twice."),
         ("[3, 5]", "[]", "`seed` must have at least one value; got none."),
+        (
+            "[3, 5]",
+            "[2147483648]",
+            "each of `seeds` must be below 2**31, as NetCDF has 32 bits for it; got 2147483648.",
+        ),
         ("[3, 5]", "-1", "`seeds` must be a list; got -1."),
         ("[3, 5]", "[0.5]", "each of `seeds` must be a whole number of at least 0; got 0.5."),
         ("seeds", 'kind = "drive"\nseeds', "`kind` must be one of 'train', 'flow'; got 'drive'."),
