@@ -42,9 +42,11 @@ class Axis:
         if self.labels and len(self.labels) != len(self.values):
             raise ValueError(f"`{self.name}` must have {len(self.values)} labels; got {len(self.labels)}.")
         for shown in (self.labels, self.values):
-            twice = next((one for i, one in enumerate(shown) if one in shown[:i]), None)
-            if twice is not None:
-                raise ValueError(f"`{self.name}` must have different values; got {twice!r} twice.")
+            seen: set[Any] = set()
+            for one in shown:
+                if one in seen:
+                    raise ValueError(f"`{self.name}` must have different values; got {one!r} twice.")
+                seen.add(one)
 
     @property
     def places(self) -> tuple[Any, ...]:
