@@ -50,7 +50,8 @@ def gradient_flow(
               \dot n_A = -\frac{2\sigma_{\xi,A}^2\Lambda n_A}{N_A^2},
 
     and likewise for B, with $\theta_p=c_p/(N_AN_B)$, the force $g_p=-\partial L/\partial\theta_p$ and
-    $\Lambda=\sum_pg_p\theta_p$.
+    $\Lambda=\sum_pg_p\theta_p$. The cost is linear in the number of distinct coordinates; of very many, in modalities
+    that are alike, some are followed and the others read off, see `mmcl.coordinates`.
 
     Source: derived in the chapters "The dynamics, derived" and "An exactly solvable model".
 
