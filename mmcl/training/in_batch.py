@@ -109,5 +109,6 @@ def _apart(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor,
         rows.append(scores.logsumexp(dim=1))
         columns = torch.logaddexp(columns, scores.logsumexp(dim=0))
     along = torch.cat(rows)
-    both = ((p, (s - along[p, None]).exp() + (s - columns).exp()) for p, s in _blocks(features, tau2, block))
+    blocks = _blocks(features, tau2, block)
+    both = ((p, (s - along[p, None]).exp_().add_(s.sub_(columns).exp_())) for p, s in blocks)
     return along, columns, both
