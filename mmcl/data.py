@@ -165,13 +165,25 @@ class PairedData:
             return False
         return bool(np.allclose(a.scales / a.scales.max(), b.scales / b.scales.max(), rtol=1e-12, atol=0))
 
-    def signs(self, size: int, *, rng: np.random.Generator, dtype: DTypeLike = float) -> Pair[Float[Array, "n d"]]:
-        r"""`size` draws of the latents $\varepsilon_A = (z, \xi_A)$, $\varepsilon_B = (z, \xi_B)$; signs by default."""
+    def signs(
+        self,
+        size: int,
+        *,
+        rng: np.random.Generator,
+        dtype: DTypeLike = float,
+        out: Pair[Float[Array, "n d"]] | None = None,
+    ) -> Pair[Float[Array, "n d"]]:
+        r"""`size` draws of the latents $\varepsilon_A = (z, \xi_A)$, $\varepsilon_B = (z, \xi_B)$; signs by default.
+
+        Into `out`, where it is given.
+        """
         n = checks.whole(size, "`size` (n)")
         rng = checks.generator(rng)
         r, (d_a, d_b) = self.signal_dim, (view.ambient_dim for view in self.views)
         drawn = self.latents.draw((n, d_a + d_b - r), rng=rng, dtype=dtype)
-        return Pair(drawn[:, :d_a].copy(), np.concatenate([drawn[:, :r], drawn[:, d_a:]], axis=1))
+        place = Pair(np.empty((n, d_a), dtype), np.empty((n, d_b), dtype)) if out is None else out
+        place.a[:], place.b[:, :r], place.b[:, r:] = drawn[:, :d_a], drawn[:, :r], drawn[:, d_a:]
+        return place
 
     def sample(self, size: int, *, rng: np.random.Generator) -> Batch:
         """`size` independent positive pairs.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -14,12 +14,16 @@ from mmcl.data import PairedData
 from mmcl.family import AlignmentUniformity, Family, Sigmoid, Spectral
 from mmcl.latents import Signs as SignLatents
 from mmcl.metrics import condition_number
-from mmcl.objectives import InBatchInfoNCE, Objective, PositiveOnly
+from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.training.grams import Grams, gradient
 from mmcl.training.initial import Weights
 from mmcl.training.optimizer import DESCENT, Rule
 from mmcl.training.scores import Signs
+from mmcl.training.sign_batch import SignBatch, takes_signs
+
+if TYPE_CHECKING:
+    from mmcl.training.sign_step import SignStep
 
 ENUMERABLE = 16  # independent signs whose patterns are still listed one by one
 SMALL = 512  # rows; below, the threads of a matrix product cost more than they bring
@@ -64,7 +68,17 @@ class Descent:
         self.small = len(self.scales) <= SMALL
         self.norm_at_start = float(np.vdot(self.state, self.state))
         self.batch = batches(data, objective, batch_size, centering, dtype)
+        self.quick = self._quick()
         self.loss = self.slope = np.nan
+
+    def _quick(self) -> SignStep | None:
+        """The step of InfoNCE on fair signs, where this is one."""
+        plain = self.normalization == "population" and not self.control_variates
+        if not (plain and isinstance(self.objective, InfoNCE) and takes_signs(self.data)):
+            return None
+        from mmcl.training.sign_step import SignStep  # torch, only where it is needed
+
+        return SignStep(self.scales, self.state.shape, self.dtype)
 
     def _resume(self, kept: Mapping[str, Any] | None, start: Array) -> None:
         """Go on with an earlier run's factor and its optimizer's memory, if they belong to these weights."""
@@ -101,21 +115,29 @@ class Descent:
 
     def step(self, size: float, rng: np.random.Generator | None) -> None:
         r"""$F\leftarrow(I-\eta\,DHD)F$; afterwards `loss` is the value that the batch had before the step."""
-        latent = self._grams(self.state.astype(self.dtype, copy=False))
-        batch, r = self.batch(rng), self.data.signal_dim
-        self.loss, h = gradient(
-            self.objective, latent, batch, self.normalization, r, self.data.latents,
-            control_variates=self.control_variates,
-        )  # fmt: skip
-        self.slope = float(np.vdot(h.ab, latent.ab))  # the loss is a function of τ²R
-        slope = h.at(latent)
-        slope *= self.scales[:, None].astype(slope.dtype, copy=False)
+        slope = self._slope(self.batch(rng))
         if not self.rule.rotates:
             slope = self._turned(slope)
         direction, self.memory = self.rule.direction(slope, self.memory)
         if not self.rule.rotates:
             direction = self._turned(direction, back=True)
-        self.state = (1 - size * self.rule.weight_decay) * self.state - size * direction
+        kept = self.state if self.rule.weight_decay == 0 else (1 - size * self.rule.weight_decay) * self.state
+        self.state = kept - size * direction
+
+    def _slope(self, batch: Signs | None) -> Array:
+        """The gradient in F on a batch; `loss` and `slope` become those of the batch."""
+        if self.quick is not None and isinstance(self.objective, InfoNCE) and isinstance(batch, SignBatch):
+            self.loss, self.slope, slope = self.quick.slope(self.objective, self.state, batch)
+            return slope
+        latent = self._grams(self.state.astype(self.dtype, copy=False))
+        self.loss, h = gradient(
+            self.objective, latent, batch, self.normalization, self.data.signal_dim, self.data.latents,
+            control_variates=self.control_variates,
+        )  # fmt: skip
+        self.slope = float(np.vdot(h.ab, latent.ab))  # the loss is a function of τ²R
+        slope = h.at(latent)
+        slope *= self.scales[:, None].astype(slope.dtype, copy=False)
+        return slope
 
     def _turned(self, stacked: Array, *, back: bool = False) -> Array:
         """From the axes of the world to the coordinates of the data, or back."""
@@ -173,7 +195,8 @@ def batches(
     """
     if batch_size is not None:
         shaped = centered if centering else lambda signs: signs
-        return lambda rng: shaped(data.signs(batch_size, rng=checks.generator(rng), dtype=dtype))
+        place = _place(data, batch_size, dtype)
+        return lambda rng: shaped(data.signs(batch_size, rng=checks.generator(rng), dtype=dtype, out=place))
     if isinstance(objective, PositiveOnly | Spectral):
         return lambda rng: None
     if not isinstance(data.latents, SignLatents):
@@ -191,6 +214,13 @@ def batches(
         )
     signs = _as(dtype, all_signs(data))
     return lambda rng: signs
+
+
+def _place(data: PairedData, size: int, dtype: type) -> Signs:
+    """Where every batch is drawn, over the one before it."""
+    if takes_signs(data):
+        return SignBatch.empty(size, data.views.a.ambient_dim, dtype)
+    return Pair(*(np.empty((size, view.ambient_dim), dtype) for view in data.views))
 
 
 def _as(dtype: type, signs: Signs) -> Signs:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from mmcl.training.initial import Weights
 from mmcl.training.plan import Plan
 from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
 from mmcl.training.thermostat import Thermostat
+from mmcl.training.threads import threads
 from mmcl.trajectory import Trajectory
 
 # Gradient flow conserves ‖W‖²; a run that multiplied it by this much took steps that have nothing to do with the flow,
@@ -71,7 +71,7 @@ def descend(learner: Learner, plan: Plan) -> Trajectory:
     Raises:
         TrainingInterrupted, TrainingDiverged: with the record so far, from which the run can be continued.
     """
-    with threadpool_limits(limits=1 if learner.small else None, user_api="blas"):
+    with threads(1 if learner.small else None):
         return _descend(learner, plan)
 
 

@@ -7,8 +7,7 @@ the order in which `train` draws them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from mmcl.training.loop import RUNAWAY
 from mmcl.training.optimizer import GradientDescent
 from mmcl.training.plan import Plan
 from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
+from mmcl.training.threads import threads
 from mmcl.trajectory import Trajectory
 
 
@@ -84,7 +84,7 @@ def train_many(
     objectives = _objectives(objective, len(rngs))
     starts = [starting_weights(data, objectives[0], width, weights, None, rng) for rng in rngs]
     learners = Learners(data, objectives, starts, n, precision(dtype), _device(device))
-    with _threads(1 if learners.small else torch.get_num_threads()):
+    with threads(1 if learners.small else None):
         return _descend(learners, plan, list(rngs))
 
 
@@ -105,17 +105,6 @@ def _objectives(objective: Objective | Sequence[Objective], count: int) -> Seque
         names = ", ".join(sorted({type(one).__name__ for one in several}))
         raise TypeError(f"`objective` must be of one kind for all learners; got {names}.")
     return several
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """So many threads of torch, for now."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _device(name: str) -> torch.device:

@@ -95,7 +95,8 @@ class Rule:
         if isinstance(rule, GradientDescent):
             return gradient, None
         if isinstance(rule, Momentum):
-            velocity = gradient if memory is None else rule.beta * memory + gradient
+            # Always a new array: the place of `gradient` may be written over in the next step.
+            velocity = (0.0 if memory is None else rule.beta * memory) + gradient
             return velocity, velocity
         mean, square, count = (0.0, 0.0, 0) if memory is None else memory
         mean = rule.beta * mean + (1 - rule.beta) * gradient

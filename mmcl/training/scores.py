@@ -7,6 +7,7 @@ is differentiated automatically.
 
 from __future__ import annotations
 
+import math
 from functools import singledispatch
 
 import numpy as np
@@ -19,6 +20,7 @@ from mmcl.latents import Signs as SignLatents
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.training.control import less_linear
+from mmcl.training.sign_batch import SignBatch
 
 Signs = Pair[Float[Array, "n d"]]
 SIGNS = SignLatents()
@@ -51,8 +53,12 @@ def _(
     objective: InfoNCE, R: Array, signs: Signs, latents: Latents = SIGNS, pairing: Array | None = None
 ) -> tuple[float, Array]:
     tau2, n = objective.inverse_temperature, len(signs.a)
-    log_k = np.log(objective.negatives) if objective.negatives else -np.inf
+    log_k = math.log(objective.negatives) if objective.negatives else -math.inf
     scores = tau2 * R
+    if pairing is None and isinstance(signs, SignBatch):
+        loss, x = signs.slopes(scores, log_k)
+        if math.isfinite(loss):
+            return loss / n, (tau2 / n) * x
 
     def direction(near: Array, far: Array, scores: Array, known: Array | None) -> tuple[float, Array]:
         """The sum of one direction's losses over the pairs, and 1/τ² times its gradient."""

@@ -1,0 +1,85 @@
+"""The step of InfoNCE on fair signs, which works in place, is the step of the general form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmcl import InfoNCE, PairedData, train
+from mmcl.latents import UniformLatents
+from mmcl.pair import Pair
+from mmcl.training import Adam, GradientDescent, Momentum
+from mmcl.training.descent import Descent
+from mmcl.training.scores import gradient_in_r
+from mmcl.training.sign_batch import SignBatch, takes_signs
+from mmcl.worlds import SMALL, UNEQUAL
+
+FRAME = np.linalg.qr(np.random.default_rng(3).standard_normal((6, 6)))[0]
+WORLD = replace(SMALL, signal_b=(1.0, 1.7), noise_b=0.3, basis_b=FRAME)
+SETTINGS = {"width": 9, "step_size": 0.05, "steps": 15, "batch_size": 24, "record_every": 4}
+
+
+def filled(n, d, dtype=np.float64):
+    batch = SignBatch.empty(n, d, dtype)
+    world = PairedData(signal_a=np.ones(2), ambient_dim=d)
+    return world.signs(n, rng=np.random.default_rng(n + d), dtype=dtype, out=batch)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 2e-5)])
+@pytest.mark.parametrize(("n", "d"), [(1, 2), (8, 5), (1100, 70), (513, 32), (300, 64)])
+@pytest.mark.parametrize("objective", [InfoNCE(4.0, negatives=511.0), InfoNCE(0.3, negatives=0.0)], ids=str)
+def test_its_slopes_are_those_of_the_general_form(objective, n, d, dtype, rtol):
+    batch = filled(n, d, dtype)
+    R = (np.random.default_rng(0).standard_normal((d, d)) / d).astype(dtype)
+    loss, slope = gradient_in_r(objective, R, batch)
+    expected, general = gradient_in_r(objective, R.astype(float), Pair(*(eps.astype(float) for eps in batch)))
+    assert loss == pytest.approx(expected, rel=rtol)
+    np.testing.assert_allclose(slope, general, rtol=0, atol=rtol * np.abs(general).max())
+    assert slope.dtype == dtype
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e30, 1e300])
+def test_scores_whose_exponentials_overflow_are_no_trouble(scale):
+    batch = filled(40, 6)
+    with np.errstate(all="raise", under="ignore"):
+        loss, slope = gradient_in_r(InfoNCE(scale, negatives=3.0), np.eye(6), batch)
+    general = gradient_in_r(InfoNCE(scale, negatives=3.0), np.eye(6), Pair(*batch))
+    assert loss == general[0] and np.isfinite(slope).all()
+    np.testing.assert_array_equal(slope, general[1])
+
+
+@pytest.mark.parametrize("optimizer", [GradientDescent(), Momentum(0.9), Adam()], ids=repr)
+@pytest.mark.parametrize("more", [{}, {"weight_decay": 0.1}, {"dtype": np.float32}], ids=str)
+def test_a_run_is_that_of_the_general_form(optimizer, more, monkeypatch):
+    def run():
+        rng = np.random.default_rng(5)
+        return train(WORLD, InfoNCE(3.0, negatives=7.0), rng=rng, optimizer=optimizer, **SETTINGS, **more)
+
+    quick = run()
+    monkeypatch.setattr(Descent, "_quick", lambda self: None)
+    monkeypatch.setattr("mmcl.training.descent.takes_signs", lambda data: False)
+    general, atol = run(), 1e-4 if "dtype" in more else 1e-11
+    for name, column in general.columns().items():
+        np.testing.assert_allclose(quick.columns()[name], column, rtol=10 * atol, atol=atol, err_msg=name)
+    for w, v in zip(quick.weights, general.weights, strict=True):
+        np.testing.assert_allclose(w, v, atol=atol)
+    assert quick.rng_state == general.rng_state
+
+
+def test_it_serves_fair_signs_of_as_many_coordinates_alone():
+    assert takes_signs(SMALL)
+    assert not takes_signs(UNEQUAL)
+    assert not takes_signs(replace(SMALL, latents=UniformLatents()))
+
+
+def test_a_batch_is_drawn_over_the_one_before():
+    batch = filled(10, 4)
+    first = batch.a.copy()
+    world = PairedData(signal_a=np.ones(2), ambient_dim=4)
+    again = world.signs(10, rng=np.random.default_rng(77), out=batch)
+    fresh = world.signs(10, rng=np.random.default_rng(77))
+    assert again is batch and (batch.a != first).any()
+    for mine, theirs in zip(again, fresh, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
