@@ -119,16 +119,18 @@ def _verify(options: argparse.Namespace) -> int:
     from mmcl.ledger import Ledger
 
     wanted = [claim(name) for name in options.claims] or list(all_claims())
-    for one in measure_missing(wanted):
+    fresh = {}
+    for one, shown in measure_missing(wanted):
+        fresh[one.id] = shown
         print(f"measured {one.id}", file=sys.stderr, flush=True)
-    found = [(one, evidence(one)) for one in wanted]
+    found = [(one, fresh.get(one.id) or evidence(one)) for one in wanted]
     book = Ledger(tuple(found))
     if options.json:
         print(json.dumps({"holds": not book.failed, "checks": book.records()}, indent=2, ensure_ascii=False))
         return 1 if book.failed else 0
-    shown = Ledger(tuple(entry for entry in found if not (options.brief and entry[1].holds)))
-    if shown.entries:
-        print(shown)
+    table = Ledger(tuple(entry for entry in found if not (options.brief and entry[1].holds)))
+    if table.entries:
+        print(table)
     print(f"{len(found) - len(book.failed)} of {len(found)} claims hold.")
     return 1 if book.failed else 0
 

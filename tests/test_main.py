@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import mmcl.claims.store
 from mmcl.__main__ import main
 from mmcl.claims import Check, Evidence, claim
+from mmcl.claims.claim import REGISTRY
 from mmcl.training import TrainingInterrupted
 
 
@@ -72,6 +74,19 @@ def test_a_diverging_run_still_delivers_its_record(capsys):
     assert main(["train", "--width", "8", "--batch-size", "4", "--step-size", "1e9"]) == 2
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2 and "diverged at step 1" in err
+
+
+def test_verify_shows_a_claim_that_cannot_be_measured_as_one_that_fails(monkeypatch, capsys, tmp_path):
+    def broken():
+        raise ArithmeticError("the step size vanished")
+
+    broken.__module__ = "mmcl.claims.clock"
+    monkeypatch.setenv("MMCL_STORE", str(tmp_path))
+    monkeypatch.setitem(REGISTRY, "clock", replace(claim("clock"), measure=broken))
+    assert main(["verify", "clock"]) == 1
+    *_, row, total = capsys.readouterr().out.splitlines()
+    assert row.startswith("clock") and "ArithmeticError: the step size vanished" in row and row.endswith("FAILS")
+    assert total == "0 of 1 claims hold."
 
 
 def test_verify_exits_with_one_when_a_claim_fails(monkeypatch, capsys):

@@ -58,5 +58,12 @@ def claim(id: str) -> Claim:
 
 
 def evidence(id: str) -> Evidence:
-    """The evidence of the claim of that id, measured now if no run of this code is stored."""
-    return _stored(claim(id))
+    """The evidence of the claim of that id, measured now if no run of this code is stored.
+
+    Raises:
+        RuntimeError: if the measurement ended in an error; the ledger shows such a claim as one that fails.
+    """
+    found = _stored(claim(id))
+    if found.ended_in:
+        raise RuntimeError(f"claim `{id}` could not be measured, which ended in {found.ended_in}")
+    return found

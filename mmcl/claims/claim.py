@@ -47,11 +47,19 @@ class Check:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What measuring a claim gave: its checks, and the curves that its figure draws."""
+    """What measuring a claim gave: its checks, and the curves that its figure draws.
+
+    Attributes:
+        checks: every number that was compared.
+        curves: what a figure draws, by name.
+        seconds: how long the measurement took.
+        ended_in: the error that ended it, in words; "" where it came to its end.
+    """
 
     checks: tuple[Check, ...]
     curves: dict[str, Array] = field(default_factory=dict, repr=False)
     seconds: float = float("nan")
+    ended_in: str = ""
 
     @property
     def holds(self) -> bool:
@@ -121,3 +129,10 @@ def at_most(label: str, bound: float, measured: float, *, reason: str) -> Check:
 def slope(x: Array, y: Array) -> float:
     """The exponent of a power law: least squares of log y on log x."""
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def ended_by(error: Exception) -> Evidence:
+    """What a measurement shows that could not be finished: nothing, and why."""
+    what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    reason = "what cannot be measured has not been shown"
+    return Evidence((Check(f"it can be measured ({what})", 1.0, 0.0, 0.0, reason),), ended_in=what)

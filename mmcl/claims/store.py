@@ -18,22 +18,30 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mmcl.claims.claim import Check, Claim, Evidence
+from mmcl.claims.claim import Check, Claim, Evidence, ended_by
 from mmcl.provenance import code_key, folder
 
 
 def evidence(claim: Claim) -> Evidence:
-    """The claim's evidence: from the store, or measured now and stored."""
+    """The claim's evidence: from the store, or measured now and stored.
+
+    A measurement that ends in an error has not shown the claim: that is its evidence, and it is not stored.
+    """
     path = place(claim)
     if path.exists():
         return _load(path)
     begun = time.perf_counter()
-    found = replace(claim.measure(), seconds=time.perf_counter() - begun)
+    try:
+        found = replace(claim.measure(), seconds=time.perf_counter() - begun)
+    except MemoryError:  # says nothing of the claim
+        raise
+    except Exception as error:
+        return ended_by(error)
     _save(path, found)
     return found
 
 
-def measure_missing(claims: Sequence[Claim], *, jobs: int | None = None) -> Iterator[Claim]:
+def measure_missing(claims: Sequence[Claim], *, jobs: int | None = None) -> Iterator[tuple[Claim, Evidence]]:
     """Measure the claims that have no stored evidence, several at once, and yield each as it is done.
 
     Args:
@@ -43,31 +51,29 @@ def measure_missing(claims: Sequence[Claim], *, jobs: int | None = None) -> Iter
     waiting = [claim for claim in claims if not place(claim).exists()]
     if len(waiting) < 2:
         for claim in waiting:
-            evidence(claim)
-            yield claim
+            yield claim, evidence(claim)
         return
     context = get_context("spawn")  # torch and BLAS threads do not survive a fork
     with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=context, initializer=_alone) as pool:
         # The longest runs were registered last: they start first.
         running = {pool.submit(_measure, claim.id): claim for claim in reversed(waiting)}
         for done in as_completed(running):
-            done.result()
-            yield running[done]
+            yield running[done], done.result()
 
 
 def _alone() -> None:
     """One thread in each process: together they fill the machine."""
     import torch
 
-    os.environ["OMP_NUM_THREADS"] = "1"  # read by `mmcl.training.threads`, and by libraries loaded later
+    os.environ["OMP_NUM_THREADS"] = "1"  # read by libraries that are loaded later
     torch.set_num_threads(1)
     threadpool_limits(limits=1)
 
 
-def _measure(id: str) -> None:
+def _measure(id: str) -> Evidence:
     from mmcl.claims import claim
 
-    evidence(claim(id))
+    return evidence(claim(id))
 
 
 def place(claim: Claim) -> Path:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mmcl import provenance
-from mmcl.claims import claim, store
-from mmcl.claims.claim import Claim, Evidence, zero
+from mmcl.claims import claim, evidence, store
+from mmcl.claims.claim import REGISTRY, Claim, Evidence, zero
+from mmcl.ledger import ClaimFailed, Ledger
 
 
 class Counted:
@@ -58,6 +60,43 @@ def test_a_half_written_file_is_never_read(counted, monkeypatch):
         store.evidence(counted)
     assert not list(provenance.folder().glob("*.npz"))
     assert store.evidence(counted).holds and counted.measure.calls == 2
+
+
+def _broken() -> Evidence:
+    raise ArithmeticError("the step size vanished\nat t = 4")
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch) -> Claim:
+    monkeypatch.setenv("MMCL_STORE", str(tmp_path / "store"))
+    _broken.__module__ = "mmcl.claims.claim"
+    return Claim("drift", "It does not drift.", "ours", "stage-one", _broken)
+
+
+def test_a_claim_that_cannot_be_measured_fails_and_is_tried_again(broken, tmp_path):
+    for _ in range(2):
+        found = store.evidence(broken)
+        assert not found.holds and "ArithmeticError: the step size vanished at t = 4" in found.checks[0].label
+        assert not list(tmp_path.glob("store/*"))
+    (one, shown), = store.measure_missing([broken])  # fmt: skip
+    assert one is broken and not shown.holds
+    with pytest.raises(ClaimFailed, match="`drift` fails at 'it can be measured"):
+        Ledger(((broken, found),)).require()
+
+
+def test_lack_of_memory_says_nothing_of_a_claim(broken):
+    def starved():
+        raise MemoryError
+
+    starved.__module__ = "mmcl.claims.claim"
+    with pytest.raises(MemoryError):
+        store.evidence(replace(broken, measure=starved))
+
+
+def test_its_figure_says_why_it_cannot_be_drawn(broken, monkeypatch):
+    monkeypatch.setitem(REGISTRY, "drift", broken)
+    with pytest.raises(RuntimeError, match=r"claim `drift` could not be measured.*step size vanished"):
+        evidence("drift")
 
 
 @pytest.fixture
