@@ -122,7 +122,7 @@ def _verify(options: argparse.Namespace) -> int:
     fresh = {}
     for one, shown in measure_missing(wanted):
         fresh[one.id] = shown
-        print(f"measured {one.id}", file=sys.stderr, flush=True)
+        print(f"{'could not measure' if shown.ended_in else 'measured'} {one.id}", file=sys.stderr, flush=True)
     found = [(one, fresh.get(one.id) or evidence(one)) for one in wanted]
     book = Ledger(tuple(found))
     if options.json:

@@ -175,11 +175,16 @@ class PairedData:
     ) -> Pair[Float[Array, "n d"]]:
         r"""`size` draws of the latents $\varepsilon_A = (z, \xi_A)$, $\varepsilon_B = (z, \xi_B)$; signs by default.
 
-        Into `out`, where it is given.
+        Drawn into `out`, of shapes (n, d_A) and (n, d_B), where it is given; a ValueError where it does not fit.
         """
         n = checks.whole(size, "`size` (n)")
         rng = checks.generator(rng)
         r, (d_a, d_b) = self.signal_dim, (view.ambient_dim for view in self.views)
+        if out is not None and (shapes := tuple(map(np.shape, checks.kind(out, Pair, "`out`")))) != (
+            (n, d_a),
+            (n, d_b),
+        ):
+            raise ValueError(f"`out` must have the shapes {(n, d_a)} and {(n, d_b)}; got {shapes[0]} and {shapes[1]}.")
         drawn = self.latents.draw((n, d_a + d_b - r), rng=rng, dtype=dtype)
         place = Pair(np.empty((n, d_a), dtype), np.empty((n, d_b), dtype)) if out is None else out
         place.a[:], place.b[:, :r], place.b[:, r:] = drawn[:, :d_a], drawn[:, :r], drawn[:, d_a:]

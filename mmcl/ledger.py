@@ -135,7 +135,8 @@ def _rows(found: Evidence, *, first: str | None = None, marks: dict[str, str] | 
     """One row per check; the claim's name, if wanted, in the first row only."""
     for i, check in enumerate(found.checks):
         predicted = allowed(check) + (f" {marks[check.reason]}" if marks else "")
-        cells = [check.label, predicted, measured(check), "holds" if check.holds else "**fails**"]
+        label = check.label.replace("|", r"\|") if found.ended_in else check.label  # an error may say anything
+        cells = [label, predicted, measured(check), "holds" if check.holds else "**fails**"]
         name = [] if first is None else [first if i == 0 else ""]
         yield "| " + " | ".join([*name, *cells]) + " |"
 

@@ -65,5 +65,5 @@ def evidence(id: str) -> Evidence:
     """
     found = _stored(claim(id))
     if found.ended_in:
-        raise RuntimeError(f"claim `{id}` could not be measured, which ended in {found.ended_in}")
+        raise RuntimeError(f"claim `{id}` could not be measured: {found.ended_in}")
     return found

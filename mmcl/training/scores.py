@@ -55,7 +55,7 @@ def _(
     tau2, n = objective.inverse_temperature, len(signs.a)
     log_k = math.log(objective.negatives) if objective.negatives else -math.inf
     scores = tau2 * R
-    if pairing is None and isinstance(signs, SignBatch):
+    if pairing is None and isinstance(signs, SignBatch) and isinstance(latents, SignLatents):
         loss, x = signs.slopes(scores, log_k)
         if math.isfinite(loss):
             return loss / n, (tau2 / n) * x

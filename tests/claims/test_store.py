@@ -93,6 +93,15 @@ def test_lack_of_memory_says_nothing_of_a_claim(broken):
         store.evidence(replace(broken, measure=starved))
 
 
+def test_an_error_may_say_anything_and_the_page_stays_a_table(broken):
+    def odd():
+        raise ValueError("a | b")
+
+    odd.__module__ = "mmcl.claims.claim"
+    rows = Ledger(((broken, store.evidence(replace(broken, measure=odd))),))._repr_markdown_().splitlines()
+    assert r"ValueError: a \| b" in rows[2]
+
+
 def test_its_figure_says_why_it_cannot_be_drawn(broken, monkeypatch):
     monkeypatch.setitem(REGISTRY, "drift", broken)
     with pytest.raises(RuntimeError, match=r"claim `drift` could not be measured.*step size vanished"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -83,3 +84,17 @@ def test_a_batch_is_drawn_over_the_one_before():
     assert again is batch and (batch.a != first).any()
     for mine, theirs in zip(again, fresh, strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (Pair(np.empty((10, 4)), np.empty((9, 4))), r"`out` must have the shapes (10, 4) and (10, 4); got (10, 4) and"),
+        (np.empty((2, 10, 4)), "`out` must be Pair; got "),
+    ],
+    ids=["shape", "type"],
+)
+def test_a_place_that_does_not_fit_is_named(out, message):
+    world = PairedData(signal_a=np.ones(2), ambient_dim=4)
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+        world.signs(10, rng=np.random.default_rng(0), out=out)
