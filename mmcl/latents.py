@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from numpy import ndarray as Array
 from numpy.typing import DTypeLike
 
@@ -27,8 +27,7 @@ class Signs:
     def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator, dtype: DTypeLike = float) -> Array:
         """Independent latents, one random bit each."""
         count = math.prod(shape)
-        packed = np.frombuffer(rng.bytes(-(-count // 8)), np.uint8)
-        return _unpacked(np.dtype(dtype)).take(packed, axis=0).ravel()[:count].reshape(shape)
+        return _unpacked(np.dtype(dtype)).take(random_bits(count, rng), axis=0).ravel()[:count].reshape(shape)
 
     def log_moment(self, x: Array) -> tuple[Array, Array]:
         r"""$\psi'(x)=\tanh x$ and $\psi(x)=\log\cosh x$."""
@@ -112,6 +111,12 @@ class SparseLatents:
     def quadrature(self, points: int) -> Points:
         """Values of z and their weights that give means of even functions: exactly, here."""
         return np.array([0.0, 1 / np.sqrt(self.rate)]), np.array([1 - self.rate, self.rate])
+
+
+def random_bits(count: int, rng: np.random.Generator) -> UInt8[Array, " B"]:
+    """Bytes that hold so many fair random bits, in whole words of 64."""
+    words = rng.integers(0, 2**64 - 1, -(-count // 64), np.uint64, endpoint=True)
+    return words.astype("<u8", copy=False).view(np.uint8)
 
 
 @cache

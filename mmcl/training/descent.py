@@ -21,6 +21,7 @@ from mmcl.training.initial import Weights
 from mmcl.training.optimizer import DESCENT, Rule
 from mmcl.training.scores import Signs
 from mmcl.training.sign_batch import SignBatch, takes_signs
+from mmcl.training.threads import threads
 
 if TYPE_CHECKING:
     from mmcl.training.sign_step import SignStep
@@ -59,16 +60,17 @@ class Descent:
         self.scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
         start = in_axes(data, weights)
         self.rule, self.memory = rule, None
+        self.small = len(self.scales) <= SMALL
         if rule.rotates:
-            self.frame, triangle = np.linalg.qr(start.T)
+            with threads(1 if self.small else None):
+                self.frame, triangle = np.linalg.qr(start.T)
             self.state = triangle.T.copy()
         else:  # the entries count, so nothing is reduced
             self.frame, self.state = np.eye(start.shape[1]), start
         self._resume(kept, start)
-        self.small = len(self.scales) <= SMALL
         self.norm_at_start = float(np.vdot(self.state, self.state))
         self.batch = batches(data, objective, batch_size, centering, dtype)
-        self.quick = self._quick()
+        self.quick, self.plain = self._quick(), rule == DESCENT
         self.loss = self.slope = np.nan
 
     def _quick(self) -> SignStep | None:
@@ -76,7 +78,7 @@ class Descent:
         plain = self.normalization == "population" and not self.control_variates
         if not (plain and isinstance(self.objective, InfoNCE) and takes_signs(self.data)):
             return None
-        from mmcl.training.sign_step import SignStep  # torch, only where it is needed
+        from mmcl.training.sign_step import SignStep  # compiled code, only where it is needed
 
         return SignStep(self.scales, self.state.shape, self.dtype)
 
@@ -115,7 +117,15 @@ class Descent:
 
     def step(self, size: float, rng: np.random.Generator | None) -> None:
         r"""$F\leftarrow(I-\eta\,DHD)F$; afterwards `loss` is the value that the batch had before the step."""
-        slope = self._slope(self.batch(rng))
+        batch = self.batch(rng)
+        if self.quick is not None and isinstance(self.objective, InfoNCE) and isinstance(batch, SignBatch):
+            quick = self.quick.slope(self.objective, self.state, batch)
+            self.loss, self.slope, slope = quick
+            if self.plain:
+                self.state = self.quick.descended(self.state, quick, size)
+                return
+        else:
+            slope = self._slope(batch)
         if not self.rule.rotates:
             slope = self._turned(slope)
         direction, self.memory = self.rule.direction(slope, self.memory)
@@ -126,9 +136,6 @@ class Descent:
 
     def _slope(self, batch: Signs | None) -> Array:
         """The gradient in F on a batch; `loss` and `slope` become those of the batch."""
-        if self.quick is not None and isinstance(self.objective, InfoNCE) and isinstance(batch, SignBatch):
-            self.loss, self.slope, slope = self.quick.slope(self.objective, self.state, batch)
-            return slope
         latent = self._grams(self.state.astype(self.dtype, copy=False))
         self.loss, h = gradient(
             self.objective, latent, batch, self.normalization, self.data.signal_dim, self.data.latents,
@@ -194,8 +201,11 @@ def batches(
         ValueError: if the full gradient of this objective cannot be had in this world.
     """
     if batch_size is not None:
+        if takes_signs(data) and not centering:
+            batch = SignBatch.empty(batch_size, data.views.a.ambient_dim, dtype)
+            return lambda rng: batch.draw(data.signal_dim, checks.generator(rng))
         shaped = centered if centering else lambda signs: signs
-        place = _place(data, batch_size, dtype)
+        place: Signs = Pair(*(np.empty((batch_size, view.ambient_dim), dtype) for view in data.views))
         return lambda rng: shaped(data.signs(batch_size, rng=checks.generator(rng), dtype=dtype, out=place))
     if isinstance(objective, PositiveOnly | Spectral):
         return lambda rng: None
@@ -214,13 +224,6 @@ def batches(
         )
     signs = _as(dtype, all_signs(data))
     return lambda rng: signs
-
-
-def _place(data: PairedData, size: int, dtype: type) -> Signs:
-    """Where every batch is drawn, over the one before it."""
-    if takes_signs(data):
-        return SignBatch.empty(size, data.views.a.ambient_dim, dtype)
-    return Pair(*(np.empty((size, view.ambient_dim), dtype) for view in data.views))
 
 
 def _as(dtype: type, signs: Signs) -> Signs:

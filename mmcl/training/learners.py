@@ -75,11 +75,15 @@ class Learners:
             a[:], b[:, :r], b[:, r:] = drawn[:, : self.split], drawn[:, :r], drawn[:, self.split :]
         return Pair(*map(self._moved, place))
 
-    def moved(self, size: float, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor]:
+    def growth(self, state: Tensor) -> Array:
+        r"""$\|W\|^2$ of every learner over its start."""
+        return (torch.linalg.vector_norm(state, dim=(1, 2)).square() / self.norm_at_start).cpu().numpy()
+
+    def moved(self, size: float, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Array]:
         """The factors after a step of descent, and the losses before it."""
         state, self._spare = self._spare, self.state  # the place of the state before the present one is free
         losses = [self._step(part, size, rngs[part], state[part]) for part in self.parts]
-        return state, torch.cat(losses)
+        return state, torch.cat(losses).cpu().numpy()
 
     def _step(self, part: slice, size: float, rngs: Sequence[np.random.Generator], state: Tensor) -> Tensor:
         """A step of some of the learners into `state`; as `Descent.step`, in the arithmetic of the batch."""

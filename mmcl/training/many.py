@@ -24,8 +24,10 @@ from mmcl.training.learners import Learners
 from mmcl.training.loop import RUNAWAY
 from mmcl.training.optimizer import GradientDescent
 from mmcl.training.plan import Plan
+from mmcl.training.sign_batch import takes_signs
+from mmcl.training.sign_learners import SignLearners
 from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
-from mmcl.training.threads import threads
+from mmcl.training.threads import available, threads
 from mmcl.trajectory import Trajectory
 
 
@@ -83,7 +85,11 @@ def train_many(
     plan = Plan(step_size, steps, n, every, "population", None, None, progress)
     objectives = _objectives(objective, len(rngs))
     starts = [starting_weights(data, objectives[0], width, weights, None, rng) for rng in rngs]
-    learners = Learners(data, objectives, starts, n, precision(dtype), _device(device))
+    place, kind, workers = _device(device), precision(dtype), available()
+    with threads(1):
+        if place.type == "cpu" and takes_signs(data) and isinstance(objectives[0], InfoNCE):
+            return _descend(SignLearners(data, objectives, starts, n, kind, workers), plan, list(rngs))
+        learners = Learners(data, objectives, starts, n, kind, place)
     with threads(1 if learners.small else None):
         return _descend(learners, plan, list(rngs))
 
@@ -125,13 +131,12 @@ def _descend(learners: Learners, plan: Plan, rngs: list[np.random.Generator]) ->
     try:
         for step in bar:
             here = learners.rows() if step % plan.record_every == 0 else None
-            state, loss = learners.moved(plan.step_size, rngs)
-            growth = (torch.linalg.vector_norm(state, dim=(1, 2)).square() / learners.norm_at_start).cpu().numpy()
+            state, losses = learners.moved(plan.step_size, rngs)
+            growth = learners.growth(state)
             if not (growth <= RUNAWAY).all():
                 records = _records(learners, plan, rows, done, random)
                 worst = int(np.argmin(growth <= RUNAWAY))
                 raise TrainingDiverged(records[worst], step_size=plan.step_size, together=records)
-            losses = loss.cpu().numpy()
             if here is not None:
                 rows.append((step, [row | {"loss": float(value)} for row, value in zip(here, losses, strict=True)]))
             # What an interrupt goes back to.

@@ -56,7 +56,7 @@ def _(
     log_k = math.log(objective.negatives) if objective.negatives else -math.inf
     scores = tau2 * R
     if pairing is None and isinstance(signs, SignBatch) and isinstance(latents, SignLatents):
-        loss, x = signs.slopes(scores, log_k)
+        loss, x = signs.slopes(scores, objective.negatives)
         if math.isfinite(loss):
             return loss / n, (tau2 / n) * x
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from numpy import ndarray as Array
 from numpy.typing import DTypeLike
 
 from mmcl.data import PairedData
-from mmcl.latents import Signs
+from mmcl.latents import Signs, random_bits
 from mmcl.pair import Pair
 
 if TYPE_CHECKING:
-    from mmcl.training.sign_block import Block
-
-BLOCK = 512  # pairs at a time: so many stay in the cache from one operation to the next
+    from mmcl.training.sign_kernel import Room
 
 
 def takes_signs(data: PairedData) -> bool:
@@ -28,43 +25,54 @@ def takes_signs(data: PairedData) -> bool:
 
 
 class SignBatch(Pair[Array]):
-    r"""The signs $\varepsilon_A,\varepsilon_B$ of a batch, shapes (n, d), side by side in one array."""
+    r"""The signs $\varepsilon_A,\varepsilon_B$ of a batch, shapes (n, d), side by side in one array.
 
-    _stack: Float[Array, "2 n d"]
+    What is compiled is loaded when it is first needed.
+    """
+
+    stack: Float[Array, "2 n d"]
 
     @classmethod
     def empty(cls, size: int, dim: int, dtype: DTypeLike) -> SignBatch:
         """Room for `size` pairs in `dim` dimensions each."""
         stack = np.empty((2, size, dim), dtype)
         batch = cls(*stack)
-        batch._stack = stack
+        batch.stack = stack
         return batch
 
-    def slopes(self, scores: Float[Array, "d d"], log_weight: float) -> tuple[float, Float[Array, "d d"]]:
+    @cached_property
+    def room(self) -> Room:
+        """Where gradients on it are worked out."""
+        from mmcl.training.sign_kernel import Room
+
+        _, n, d = self.stack.shape
+        return Room.empty(n, d, self.stack.dtype)
+
+    def draw(self, shared: int, rng: np.random.Generator) -> SignBatch:
+        """The batch that `PairedData.signs` would draw, r = `shared`, over the present one."""
+        _, n, d = self.stack.shape
+        return self.spread(random_bits(n * (2 * d - shared), rng), shared)
+
+    def spread(self, packed: UInt8[Array, " B"], shared: int) -> SignBatch:
+        """The batch of these random bits, over the present one."""
+        from mmcl.training.sign_kernel import spread
+
+        spread(packed, shared, self.stack, self.room)
+        return self
+
+    def slopes(self, scores: Float[Array, "d d"], negatives: float) -> tuple[float, Float[Array, "d d"]]:
         r"""The sums over the pairs of InfoNCE's losses and of their slopes in $\tau^2R$.
 
         Args:
             scores: $\tau^2R$.
-            log_weight: log K.
+            negatives: K.
 
         Returns:
             Sums that are not finite where an exponential, or a product of factors, is too large for its type.
         """
-        both, slopes, blocks = self._room
-        np.multiply(scores, -2, out=both[0])
-        both[1] = both[0].T
-        loss = sum(block.add(log_weight, first=block is blocks[0]) for block in blocks)
-        return loss, -2 * (slopes[0] + slopes[1].T)
+        from mmcl.training.sign_kernel import slope_in_scores
 
-    @cached_property
-    def _room(self) -> tuple[Array, Array, list[Block]]:
-        """Where -2τ²R and its transpose stand, where half of minus the slopes is summed, and the blocks between."""
-        from mmcl.training.sign_block import Block  # torch, only where it is needed
-
-        _, n, d = self._stack.shape
-        both, slopes = np.empty((2, 2, d, d), self._stack.dtype)
-        count = -(-n // BLOCK)
-        cuts = [i * n // count for i in range(count + 1)]
-        scratch = np.empty((2, 2, -(-n // count), d), self._stack.dtype)
-        blocks = [Block(self._stack[:, i:j], both, scratch[:, :, : j - i], slopes) for i, j in pairwise(cuts)]
-        return both, slopes, blocks
+        np.multiply(scores, -2, out=self.room.both[0])
+        self.room.both[1] = self.room.both[0].T
+        slope = np.empty_like(self.room.both[0])
+        return slope_in_scores(self.stack, float(negatives), self.room, slope), slope

@@ -1,4 +1,4 @@
-r"""The gradient of InfoNCE on fair signs in the reduced form: what `mmcl.training.grams` does for every loss, in place.
+r"""The gradient of InfoNCE on fair signs in the reduced form: what `mmcl.training.grams` does for every loss, compiled.
 
 With $K=DF$ and $X=\partial L/\partial R$ the slope in F is
 
@@ -12,14 +12,15 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from numpy import ndarray as Array
 from numpy.typing import DTypeLike
 
 from mmcl.objectives import InfoNCE
-from mmcl.training.scores import gradient_in_r
+from mmcl.pair import Pair
+from mmcl.training.grams import Grams, gradient
 from mmcl.training.sign_batch import SignBatch
+from mmcl.training.sign_kernel import each_stepped, slope_in_factor, stepped
 
 
 class Slope(NamedTuple):
@@ -37,7 +38,7 @@ class Slope(NamedTuple):
 
 
 class SignStep:
-    """Room for the gradient of one learner at a time, kept from step to step.
+    """Room for the gradient of one learner at a time, and for its steps, kept from step to step.
 
     Args:
         scales: of the rows of F.
@@ -45,29 +46,48 @@ class SignStep:
         dtype: of the arithmetic.
     """
 
-    def __init__(self, scales: Float[Array, " D"], shape: tuple[int, int], dtype: DTypeLike) -> None:
+    def __init__(self, scales: Float[Array, " D"], shape: tuple[int, ...], dtype: DTypeLike) -> None:
         self._half = shape[0] // 2
-        self._scales = scales[:, None]
-        self._column = scales[:, None].astype(dtype)
-        self._k, self._slope = np.empty((2, *shape), dtype)
-        self._scores = np.empty((self._half, self._half), dtype)
-        k, slope = torch.from_numpy(self._k), torch.from_numpy(self._slope)
-        (self._k_a, self._k_b), (self._slope_a, self._slope_b) = k.split(self._half), slope.split(self._half)
-        self._ab = torch.from_numpy(self._scores)
+        self._scales = scales
+        self._latent, self._slope = np.empty((2, *shape), dtype)
+        self._x = np.empty((self._half, self._half), dtype)
+        self._places = list(np.empty((2, *shape)))
 
     def slope(self, objective: InfoNCE, factor: Float[Array, "D k"], signs: SignBatch) -> Slope:
         """The gradient at one learner's factor F on a batch of signs."""
-        k, half = self._k, self._half
-        np.multiply(factor, self._scales, out=k, casting="same_kind")
-        square_a, square_b = float(np.vdot(k[:half], k[:half])), float(np.vdot(k[half:], k[half:]))
-        norm = math.sqrt(square_a) * math.sqrt(square_b)
-        torch.mm(self._k_a, self._k_b.mT, out=self._ab)
-        R = np.divide(self._scores, norm, out=self._scores)
-        loss, x = gradient_in_r(objective, R, signs)
-        work = float(np.vdot(x, R))
-        x /= norm
-        pull = torch.from_numpy(x)
-        torch.addmm(self._k_a, pull, self._k_b, beta=-work / square_a, out=self._slope_a)
-        torch.addmm(self._k_b, pull.mT, self._k_a, beta=-work / square_b, out=self._slope_b)
-        self._slope *= self._column
-        return Slope(loss, work, self._slope)
+        tau2, weight = objective.inverse_temperature, float(objective.negatives)
+        loss, work = slope_in_factor(
+            factor, self._scales, signs.stack, tau2, weight, signs.room, self._latent, self._x, self._slope
+        )
+        if math.isfinite(loss):
+            return Slope(loss, work, self._slope)
+        latent = Grams(self._latent[: self._half], self._latent[self._half :])
+        loss, h = gradient(objective, latent, Pair(*signs), "population", self._half)
+        np.multiply(self._scales[:, None], h.at(latent), out=self._slope, casting="same_kind")
+        return Slope(loss, float(np.vdot(h.ab, latent.ab)), self._slope)
+
+    def descended(self, factor: Float[Array, "D k"], slope: Slope, size: float) -> Float[Array, "D k"]:
+        """The factor after a step of plain descent, written over the one before the present."""
+        self._places.reverse()
+        stepped(factor, slope.in_factor, size, self._places[0])
+        return self._places[0]
+
+    def each(
+        self,
+        factors: Float[Array, "S D k"],
+        packed: UInt8[Array, "S B"],
+        shared: int,
+        tau2: Float[Array, " S"],
+        weights: Float[Array, " S"],
+        size: float,
+        signs: SignBatch,
+        places: Float[Array, "S D k"],
+        losses: Float[Array, " S"],
+        squares: Float[Array, " S"],
+    ) -> None:
+        """A step of plain descent of several learners: see `sign_kernel.each_stepped`."""
+        each_stepped(
+            factors, self._scales, packed, shared, tau2, weights, size,
+            signs.stack, signs.room, self._latent, self._x, self._slope, places, losses,
+            squares,
+        )  # fmt: skip

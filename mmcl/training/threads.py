@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 
 @contextmanager
@@ -22,3 +22,8 @@ def threads(count: int | None) -> Iterator[None]:
     finally:
         if torch:
             torch.set_num_threads(before)
+
+
+def available() -> int:
+    """How many threads work may be dealt out to: those that NumPy's matrix products may have at present."""
+    return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
