@@ -22,7 +22,7 @@ def machine() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Of Python, of the package, of what it computes with, and of the competitors."""
-    own = {name: version(name) for name in ("mmcl", "numpy", "scipy", "torch")}
+    own = {name: version(name) for name in ("mmcl", "numpy", "scipy", "numba", "torch")}
     return {"Python": platform.python_version(), **own, **competitors()}
 
 

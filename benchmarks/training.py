@@ -51,7 +51,7 @@ def run_of_800_steps(rounds: int, steps: int = STEPS) -> Iterator[Race]:
                     probe=lambda w=weights, one=loop: one.run(w, 10, STEP, 1),
                 ),
             },
-            rounds,
+            2 * rounds - 1,
         )  # fmt: skip
         note = (
             "512 fresh anchors a step; K = 511 negatives, exact for ours, the others of the batch for the loop. With "
@@ -229,7 +229,7 @@ def many_seeds(rounds: int, seeds: int = 32, steps: int = STEPS) -> Iterator[Rac
                 "ours": Contender("mmcl.train_many", together, per=float(seeds), managed=True),
                 "theirs": Contender("mmcl.train", alone, managed=True),
             },
-            rounds,
+            2 * rounds - 1,
         )
         yield Race(
             f"seeds-{name}", f"a seed of {seeds} at once, {steps} steps, against one alone, {name}", **costs,

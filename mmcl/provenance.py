@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 PACKAGE = Path(__file__).resolve().parent
-LIBRARIES = ("numpy", "scipy", "sympy", "torch", "matplotlib", "pillow", "fonttools")
+LIBRARIES = ("numpy", "scipy", "numba", "sympy", "torch", "matplotlib", "pillow", "fonttools")
 
 
 def folder() -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -13,9 +12,7 @@ from numpy.typing import DTypeLike
 from mmcl.data import PairedData
 from mmcl.latents import Signs, random_bits
 from mmcl.pair import Pair
-
-if TYPE_CHECKING:
-    from mmcl.training.sign_kernel import Room
+from mmcl.training.sign_room import Room
 
 
 def takes_signs(data: PairedData) -> bool:
@@ -43,8 +40,6 @@ class SignBatch(Pair[Array]):
     @cached_property
     def room(self) -> Room:
         """Where gradients on it are worked out."""
-        from mmcl.training.sign_kernel import Room
-
         _, n, d = self.stack.shape
         return Room.empty(n, d, self.stack.dtype)
 

@@ -8,7 +8,7 @@ A direction with the scores $u=\tau^2R^\top\varepsilon_A$ needs one exponential:
 and nothing cancels: of the sum of negatives over the positive, $\rho$, the loss is $\log(1+\rho)$ and the pair's weight
 $\rho/(1+\rho)$. Rows are worked off one after the other while they are in the cache.
 
-All compiled code is in this one file: what is kept compiled is renewed when its own file changes, and only then.
+All compiled code is in this file, because what is kept compiled is renewed when its own file changes, and only then.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.linalg  # noqa: F401 its BLAS forms compiled products: loaded here, it keeps to the threads it is given
@@ -24,36 +24,14 @@ from jaxtyping import Float, UInt8
 from numba import njit, types
 from numba.extending import overload
 from numpy import ndarray as Array
-from numpy.typing import DTypeLike
+
+from mmcl.training.sign_room import Room
 
 FACTORS = 64  # numbers that are seldom far above 2, whose product fits, in single precision too
-BLOCK = 128  # pairs at a time, whole bytes of bits: they stay in the cache from one operation to the next
-
-
-class Room(NamedTuple):
-    """Where a gradient is worked out, kept from step to step.
-
-    Attributes:
-        flat: the signs of a block as they are drawn.
-        both: $-2\\tau^2R$ and its transpose.
-        decay: e of the pairs of a block, then what pulls them.
-        pulls: the slopes of both directions, and of a block.
-    """
-
-    flat: Float[Array, " N"]
-    both: Float[Array, "2 d d"]
-    decay: Float[Array, "b d"]
-    pulls: Float[Array, "3 d d"]
-
-    @classmethod
-    def empty(cls, size: int, dim: int, dtype: DTypeLike) -> Room:
-        """For batches of `size` pairs in `dim` dimensions each."""
-        shapes = ((2 * dim * BLOCK,), (2, dim, dim), (min(size, BLOCK), dim), (3, dim, dim))
-        return cls(*(np.empty(shape, dtype) for shape in shapes))
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """`function` in machine code, which lets go of the interpreter's lock; sums may be reordered, nothing else.
+    """`function` in machine code that lets go of the interpreter's lock; what it adds up it may add in another order.
 
     Kept between processes, beside the source or in the user's cache, where there is a place for it.
     """
@@ -73,12 +51,12 @@ def exponential(x: Any) -> Any:
     return np.exp(x)
 
 
+# In single and in double precision: 1/i!, 1/log 2, log 2 in two parts, and what leaves only whole numbers of a sum.
 S = tuple(np.float32(1 / math.factorial(i)) for i in range(8))
 S_LOG, S_HIGH, S_LOW = np.float32(1 / math.log(2)), np.float32(0.693359375), np.float32(-2.1219444005469059e-4)
-S_ROUND, S_ZERO, S_ONE = np.float32(1.5 * 2**23), np.float32(0), np.float32(1)  # a number plus S_ROUND is whole
-D = tuple(1 / math.factorial(i) for i in range(14))
+S_ROUND, S_ZERO, S_ONE = np.float32(1.5 * 2**23), np.float32(0), np.float32(1)
+D, D_ROUND = tuple(1 / math.factorial(i) for i in range(14)), 1.5 * 2**52
 D_LOG, D_HIGH, D_LOW = 1 / math.log(2), float.fromhex("0x1.62e42fee00000p-1"), 1.9082149292705877e-10
-D_ROUND = 1.5 * 2**52
 
 
 def _single(x: Any) -> Any:
@@ -115,10 +93,10 @@ def _exponential(x: Any) -> Callable[[Any], Any]:
 def spread(packed: UInt8[Array, " B"], shared: int, signs: Float[Array, "2 n d"], room: Room) -> None:
     """The bits of a batch as signs: n rows $(z,\\xi_A,\\xi_B)$, `shared` = r of them z."""
     _, n, d = signs.shape
-    flat, count = room.flat, 2 * d - shared
+    flat, count, block = room.flat, 2 * d - shared, len(room.decay)
     number = flat.dtype.type
-    for first in range(0, n, BLOCK):
-        last = min(first + BLOCK, n)
+    for first in range(0, n, block):
+        last = min(first + block, n)
         bits = packed[first * count // 8 : -(-last * count // 8)]
         for i in range(bits.size):
             byte = bits[i]
@@ -142,9 +120,9 @@ def slope_in_scores(signs: Float[Array, "2 n d"], weight: float, room: Room, slo
 
     Not finite where an exponential, or a product of factors, is too large for its type; the slope is then of no use.
     """
-    n, part, loss = signs.shape[1], room.pulls[2], 0.0
-    for first in range(0, n, BLOCK):
-        last = min(first + BLOCK, n)
+    n, block, part, loss = signs.shape[1], len(room.decay), room.pulls[2], 0.0
+    for first in range(0, n, block):
+        last = min(first + block, n)
         for side in range(2):
             near, far, decay = signs[side, first:last], signs[1 - side, first:last], room.decay[: last - first]
             np.dot(near, room.both[side], decay)

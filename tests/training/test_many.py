@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
 from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, train, train_many
+from mmcl.latents import random_bits
 from mmcl.training import TrainingDiverged, TrainingInterrupted, many, orthonormal_weights
 
 WORLD = PairedData(signal_a=[2.0, 1.0], noise_a=0.5, ambient_dim=(4, 5))
+ALIKE = PairedData(signal_a=[2.0, 1.0], signal_b=[1.0, 1.5], noise_a=0.5, ambient_dim=5)  # where InfoNCE is compiled
 SETTINGS = {"step_size": 0.1, "steps": 12, "batch_size": 8, "record_every": 5}
 
 
@@ -22,10 +27,11 @@ OBJECTIVES = [InfoNCE(3.0, negatives=7.0), InfoNCE(3.0, negatives=0.0), InBatchI
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
 @pytest.mark.parametrize(("dtype", "atol"), [(np.float64, 1e-12), (np.float32, 2e-6)])
 @pytest.mark.parametrize("width", [3, 20])
-def test_every_learner_is_that_of_train(objective, dtype, atol, width):
-    together = train_many(WORLD, objective, rngs=rngs(), width=width, dtype=dtype, **SETTINGS)
+@pytest.mark.parametrize("world", [WORLD, ALIKE], ids=["unlike", "alike"])
+def test_every_learner_is_that_of_train(objective, dtype, atol, width, world):
+    together = train_many(world, objective, rngs=rngs(), width=width, dtype=dtype, **SETTINGS)
     for rng, run in zip(rngs(), together, strict=True):
-        alone = train(WORLD, objective, rng=rng, width=width, dtype=dtype, **SETTINGS)
+        alone = train(world, objective, rng=rng, width=width, dtype=dtype, **SETTINGS)
         assert run.steps == alone.steps and run.rng_state == alone.rng_state
         for name, column in alone.columns().items():
             np.testing.assert_allclose(run.columns()[name], column, rtol=1e2 * atol, atol=atol, err_msg=name)
@@ -33,36 +39,65 @@ def test_every_learner_is_that_of_train(objective, dtype, atol, width):
             np.testing.assert_allclose(w, v, atol=atol)
 
 
-def test_each_can_have_a_temperature_and_a_weight_of_its_own():
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_learners_dealt_out_to_threads_are_the_same_to_the_last_digit(threads, monkeypatch):
+    monkeypatch.setattr(many, "available", lambda: threads)
+    for rng, run in zip(rngs(7), train_many(ALIKE, InfoNCE(3.0), rngs=rngs(7), width=6, **SETTINGS), strict=True):
+        alone = train(ALIKE, InfoNCE(3.0), rng=rng, width=6, **SETTINGS)
+        np.testing.assert_array_equal(run.theta, alone.theta)
+        np.testing.assert_array_equal(run.loss, alone.loss)
+        assert run.rng_state == alone.rng_state
+
+
+def test_an_error_in_a_thread_is_raised(monkeypatch):
+    monkeypatch.setattr(many, "available", lambda: 2)
+    here = threading.get_ident()
+
+    def draw(count, rng):
+        if threading.get_ident() != here:
+            raise ArithmeticError("elsewhere")
+        time.sleep(0.01)  # so that the other thread has its turn
+        return random_bits(count, rng)
+
+    monkeypatch.setattr("mmcl.training.sign_learners.random_bits", draw)
+    with pytest.raises(ArithmeticError, match="elsewhere"):
+        train_many(ALIKE, InfoNCE(3.0), rngs=rngs(8), width=6, **SETTINGS)
+
+
+@pytest.mark.parametrize("world", [WORLD, ALIKE], ids=["unlike", "alike"])
+def test_each_can_have_a_temperature_and_a_weight_of_its_own(world):
     objectives = [InfoNCE(1.0, negatives=1.0), InfoNCE(4.0, negatives=100.0), InfoNCE(0.1, negatives=3.0)]
     for one, rng, run in zip(
-        objectives, rngs(), train_many(WORLD, objectives, rngs=rngs(), width=6, **SETTINGS), strict=True
+        objectives, rngs(), train_many(world, objectives, rngs=rngs(), width=6, **SETTINGS), strict=True
     ):
-        alone = train(WORLD, one, rng=rng, width=6, **SETTINGS)
+        alone = train(world, one, rng=rng, width=6, **SETTINGS)
         np.testing.assert_allclose(run.theta, alone.theta, atol=1e-13)
         np.testing.assert_array_equal(run.inverse_temperature, alone.inverse_temperature)
 
 
-def test_scores_whose_exponentials_overflow_are_no_trouble():
-    start = orthonormal_weights((4, 5), 12, rng=np.random.default_rng(9))
-    together = train_many(WORLD, InfoNCE(5000.0), rngs=rngs(), weights=start, **SETTINGS | {"step_size": 1e-4})
+@pytest.mark.parametrize("world", [WORLD, ALIKE], ids=["unlike", "alike"])
+def test_scores_whose_exponentials_overflow_are_no_trouble(world):
+    start = orthonormal_weights(tuple(v.ambient_dim for v in world.views), 12, rng=np.random.default_rng(9))
+    together = train_many(world, InfoNCE(5000.0), rngs=rngs(), weights=start, **SETTINGS | {"step_size": 1e-4})
     for rng, run in zip(rngs(), together, strict=True):
-        alone = train(WORLD, InfoNCE(5000.0), rng=rng, weights=start, **SETTINGS | {"step_size": 1e-4})
+        alone = train(world, InfoNCE(5000.0), rng=rng, weights=start, **SETTINGS | {"step_size": 1e-4})
         np.testing.assert_allclose(run.loss, alone.loss, rtol=1e-11)
         np.testing.assert_allclose(run.theta, alone.theta, atol=1e-12)
 
 
-def test_a_run_can_go_on_alone():
-    first = train_many(WORLD, InfoNCE(3.0), rngs=rngs(), width=20, **SETTINGS)[1]
-    longer = train_many(WORLD, InfoNCE(3.0), rngs=rngs(), width=20, **SETTINGS | {"steps": 20})[1]
-    went_on = train(WORLD, InfoNCE(3.0), start=first, step_size=0.1, steps=8, batch_size=8)
+@pytest.mark.parametrize("world", [WORLD, ALIKE], ids=["unlike", "alike"])
+def test_a_run_can_go_on_alone(world):
+    first = train_many(world, InfoNCE(3.0), rngs=rngs(), width=20, **SETTINGS)[1]
+    longer = train_many(world, InfoNCE(3.0), rngs=rngs(), width=20, **SETTINGS | {"steps": 20})[1]
+    went_on = train(world, InfoNCE(3.0), start=first, step_size=0.1, steps=8, batch_size=8)
     np.testing.assert_allclose(went_on.theta[-1], longer.theta[-1], atol=1e-13)
     assert went_on.rng_state == longer.rng_state
 
 
-def test_a_step_too_large_for_one_of_them_names_it_and_keeps_all_records():
+@pytest.mark.parametrize("world", [WORLD, ALIKE], ids=["unlike", "alike"])
+def test_a_step_too_large_for_one_of_them_names_it_and_keeps_all_records(world):
     with pytest.raises(TrainingDiverged, match="lower `step_size`") as stop:
-        train_many(WORLD, [InfoNCE(0.01), InfoNCE(400.0)], rngs=rngs(2), width=6, **SETTINGS | {"step_size": 30.0})
+        train_many(world, [InfoNCE(0.01), InfoNCE(400.0)], rngs=rngs(2), width=6, **SETTINGS | {"step_size": 30.0})
     assert len(stop.value.trajectories) == 2
     assert stop.value.trajectory is stop.value.trajectories[1]
 

@@ -11,10 +11,11 @@ import pytest
 from mmcl import InfoNCE, PairedData, train
 from mmcl.latents import UniformLatents
 from mmcl.pair import Pair
-from mmcl.training import Adam, GradientDescent, Momentum
+from mmcl.training import Adam, GradientDescent, Momentum, sign_kernel
 from mmcl.training.descent import Descent
 from mmcl.training.scores import gradient_in_r
 from mmcl.training.sign_batch import SignBatch, takes_signs
+from mmcl.training.sign_kernel import compiled, exponential
 from mmcl.worlds import SMALL, UNEQUAL
 
 FRAME = np.linalg.qr(np.random.default_rng(3).standard_normal((6, 6)))[0]
@@ -67,6 +68,49 @@ def test_a_run_is_that_of_the_general_form(optimizer, more, monkeypatch):
     for w, v in zip(quick.weights, general.weights, strict=True):
         np.testing.assert_allclose(w, v, atol=atol)
     assert quick.rng_state == general.rng_state
+
+
+@pytest.mark.parametrize(("kind", "low", "high"), [(np.float32, -87, 88), (np.float64, -708, 709)])
+def test_its_exponential_is_right_to_the_last_digit_or_two_and_ends_in_zero_and_infinity(kind, low, high):
+    x = np.concatenate([np.linspace(low, high, 100_003)[1:-1], np.linspace(-1, 1, 10_001)]).astype(kind)
+    exact = np.exp(x.astype(np.longdouble))
+    assert np.max(np.abs(exponentials(x) / exact - 1)) < 1.5 * np.finfo(kind).eps
+    ends = np.array([low - 1, -1e4, -np.inf, high + 1, 1e4, np.inf], kind)
+    np.testing.assert_array_equal(exponentials(ends), [0, 0, 0, np.inf, np.inf, np.inf])
+    assert exponential(0.5) == np.exp(0.5)  # where it is not compiled
+
+
+@compiled
+def exponentials(x):
+    out = np.empty_like(x)
+    for i in range(x.size):
+        out[i] = exponential(x[i])
+    return out
+
+
+@pytest.mark.parametrize(("n", "d", "r"), [(1, 1, 1), (3, 5, 2), (128, 7, 7), (129, 64, 8), (300, 33, 1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_its_batches_are_those_of_the_world(n, d, r, dtype):
+    world, rng, same = PairedData(signal_a=np.ones(r), ambient_dim=d), *map(np.random.default_rng, (n, n))
+    batch = SignBatch.empty(n, d, dtype)
+    for _ in range(2):
+        due = world.signs(n, rng=same, dtype=dtype)
+        for mine, theirs in zip(batch.draw(r, rng), due, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    assert rng.bit_generator.state == same.bit_generator.state
+
+
+def test_it_is_compiled_where_no_folder_takes_it(monkeypatch):
+    njit = sign_kernel.njit
+
+    def refusing(*arguments, cache=False, **settings):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(*arguments, **settings)
+
+    monkeypatch.setattr(sign_kernel, "njit", refusing)
+    twice = sign_kernel.compiled(lambda x: 2 * x)
+    assert twice(21) == 42 and twice.signatures
 
 
 def test_it_serves_fair_signs_of_as_many_coordinates_alone():
