@@ -28,6 +28,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Found]]:
         "seeds": lambda: training.many_seeds(rounds),
         "in-batch": lambda: in_batch.times(rounds, 1024 if quick else in_batch.PAIRS),
         "memory": lambda: in_batch.memory(few, 1024 if quick else in_batch.PAIRS),
+        "largest": lambda: in_batch.largest(4096 if quick else in_batch.LARGEST),
         "flow": lambda: flow.many_coordinates(few, 2000 if quick else flow.COORDINATES),
         "flow-values": lambda: flow.few_values(few, 8000 if quick else flow.MILLION),
         "flow-worlds": lambda: flow.many_worlds(few, 9 if quick else flow.WORLDS),

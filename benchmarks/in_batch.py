@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -15,11 +16,11 @@ from torch import Tensor
 
 from benchmarks import competitors
 from benchmarks.timing import Contender, compete, cores
-from mmcl.benchmark import AT_LEAST, AT_MOST, Cost, Race
+from mmcl.benchmark import AT_LEAST, AT_MOST, Cost, Price, Race
 from mmcl.pair import Pair
 from mmcl.training.in_batch import in_batch
 
-PAIRS, WIDTH, TAU2 = 4096, 512, 4.0
+PAIRS, LARGEST, WIDTH, TAU2 = 4096, 65536, 512, 4.0
 LONGEST = 60.0  # seconds that a competitor may take for one call
 # What the C library frees goes back to the system at once, else a call may live on what was freed before it.
 RETURNED = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
@@ -170,11 +171,7 @@ def memory(rounds: int, n: int = PAIRS) -> Iterator[Race | str]:
     values: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
-            call = [sys.executable, "-m", "benchmarks.in_batch", name, str(n)]
-            done = subprocess.run(
-                call, capture_output=True, text=True, check=True, timeout=10 * LONGEST, env=os.environ | RETURNED
-            )
-            found = json.loads(done.stdout)
+            found = _elsewhere(name, n)
             if found is None:
                 yield "Peak memory: this system does not tell the peak of a process (only Linux does)."
                 return
@@ -195,6 +192,28 @@ def memory(rounds: int, n: int = PAIRS) -> Iterator[Race | str]:
                note="The same without taking the gradients off.")  # fmt: skip
 
 
+def largest(n: int = LARGEST) -> Iterator[Race | Price | str]:
+    """A batch of CLIP's size, once: its time, and its memory beside that of the scores it never holds."""
+    found = _elsewhere("ours", n)
+    if found is None:
+        yield f"A batch of {n:,}: this system does not tell the peak of a process (only Linux does)."
+        return
+    work, scores = f"n = {n:,}, m = {WIDTH}, float32", 4.0 * n**2
+    yield Price("in-batch-largest", f"the in-batch loss and gradient, {work}", (found["seconds"],))
+    yield Race("memory-largest", f"memory with the gradients, {work}", Cost("mmcl in_batch", (found["extra"],)),
+               Cost("one matrix of scores", (scores,)), AT_LEAST, None, unit="B",
+               note="The matrix is reckoned. A loss that forms its scores holds two or more of it.")  # fmt: skip
+
+
+def _elsewhere(name: str, n: int) -> dict[str, float] | None:
+    """`_peak` in a process of its own."""
+    call = [sys.executable, "-m", "benchmarks.in_batch", name, str(n)]
+    done = subprocess.run(
+        call, capture_output=True, text=True, check=True, timeout=10 * LONGEST, env=os.environ | RETURNED
+    )
+    return json.loads(done.stdout)
+
+
 def _peak(name: str, n: int) -> dict[str, float] | None:
     """What one call takes at most, beyond what the process held before it; None where the system does not tell."""
     inputs, small = features(n), features(64)
@@ -211,10 +230,11 @@ def _peak(name: str, n: int) -> dict[str, float] | None:
     if before is None:
         return None
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
+    begun = time.perf_counter()
     kept = work(inputs)
-    peak = _status("VmHWM")
+    spent, peak = time.perf_counter() - begun, _status("VmHWM")
     assert kept is not None and peak is not None
-    return {"extra": peak - before, "gradients": sum(f.nbytes for f in inputs)}
+    return {"extra": peak - before, "gradients": sum(f.nbytes for f in inputs), "seconds": spent}
 
 
 def _by_value(loss: Callable[[Pair[Tensor]], Tensor], inputs: Pair[Tensor]) -> object:
