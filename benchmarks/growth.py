@@ -45,8 +45,7 @@ def _measured(rounds: int, quick: bool) -> Iterator[Growth]:
         calls = [call(size) for size in at]
         for one in calls:
             one()
-        # The least of the rounds: what else a machine does only adds, and bends a line more than it shifts a race.
-        values = np.min([[one() for one in calls] for _ in range(rounds)], axis=0)
+        values = np.median([[one() for one in calls] for _ in range(rounds)], axis=0)
         expected = slope(at, [cost(size) for size in at])
         return Growth(id, work, letter, at, tuple(map(float, values)), expected, formula)
 
