@@ -99,7 +99,7 @@ def spread(packed: UInt8[Array, " B"], shared: int, signs: Float[Array, "2 n d"]
         last = min(first + block, n)
         bits = packed[first * count // 8 : -(-last * count // 8)]
         for i in range(bits.size):
-            byte = bits[i]
+            byte = int(bits[i])
             for j in range(8):
                 flat[8 * i + j] = number(1 - 2 * ((byte >> (7 - j)) & 1))
         for i in range(first, last):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -98,6 +101,24 @@ def test_its_batches_are_those_of_the_world(n, d, r, dtype):
         for mine, theirs in zip(batch.draw(r, rng), due, strict=True):
             np.testing.assert_array_equal(mine, theirs)
     assert rng.bit_generator.state == same.bit_generator.state
+
+
+def test_uncompiled_it_is_plain_python_and_finds_the_same():
+    run = (
+        "import numpy, mmcl; from mmcl.worlds import SMALL; print(*mmcl.train(SMALL, mmcl.InfoNCE(4.0, negatives=7.0), "
+        "width=8, step_size=0.5, steps=3, batch_size=9, rng=numpy.random.default_rng(0)).loss)"
+    )
+    losses = {
+        disabled: np.array(
+            subprocess.run(
+                [sys.executable, "-c", run], env=os.environ | {"NUMBA_DISABLE_JIT": disabled}, capture_output=True,
+                text=True, check=True, timeout=60,
+            ).stdout.split(),
+            float,
+        )
+        for disabled in "01"
+    }  # fmt: skip
+    np.testing.assert_allclose(losses["1"], losses["0"], rtol=1e-13)
 
 
 def test_it_is_compiled_where_no_folder_takes_it(monkeypatch):
