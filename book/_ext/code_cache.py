@@ -25,7 +25,8 @@ SHOWN_ON = "book/reproduce"
 
 def code_hash(project: Path = PROJECT) -> str:
     """Sixteen hexadecimal digits that change with any file of the package or with the requirements."""
-    sources = [path for path in (project / "mmcl").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    files = (path for path in (project / "mmcl").rglob("*") if path.is_file())
+    sources = [path for path in files if "__pycache__" not in path.parts]  # what is compiled comes and goes
     digest = hashlib.sha256(sys.version.encode())
     for path in sorted([*sources, project / "requirements.txt"]):
         digest.update(f"{path.relative_to(project).as_posix()}\0{path.stat().st_size}\0".encode() + path.read_bytes())
