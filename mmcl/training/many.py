@@ -1,7 +1,8 @@
-r"""Many learners of one world at once: every product of a step is one batched product, on any device of torch.
+r"""Many learners of one world at once: batched products on any device of torch, or compiled steps on threads.
 
-The step is that of `mmcl.training.descent` with one more axis in front. Every learner has random numbers of its own, in
-the order in which `train` draws them.
+The step is that of `mmcl.training.descent` with one more axis in front. InfoNCE on fair signs, on a processor, takes
+the very step of `train`, its learners dealt out to threads. Every learner has random numbers of its own, in the order
+in which `train` draws them.
 """
 
 from __future__ import annotations

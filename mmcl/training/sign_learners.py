@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import torch
@@ -70,7 +70,10 @@ class SignLearners(Learners):
                 )  # fmt: skip
 
         others = [self._pool.submit(work, *bench) for bench in self._benches[1:]]
-        work(*self._benches[0])
+        try:
+            work(*self._benches[0])
+        finally:
+            wait(others)  # on an interrupt too: no thread draws from the caller's generators once this is left
         for other in others:
             other.result()
         for i in np.flatnonzero(~np.isfinite(losses)):  # an exponential was too large: in the general form

@@ -49,6 +49,26 @@ def test_learners_dealt_out_to_threads_are_the_same_to_the_last_digit(threads, m
         assert run.rng_state == alone.rng_state
 
 
+def test_an_interrupt_leaves_no_thread_at_work(monkeypatch):
+    monkeypatch.setattr(many, "available", lambda: 2)
+    here, drawn = threading.get_ident(), []
+
+    def draw(count, rng):
+        if threading.get_ident() == here:
+            time.sleep(0.02)  # so that the other thread has begun
+            raise KeyboardInterrupt
+        drawn.append(rng)
+        time.sleep(0.05)
+        return random_bits(count, rng)
+
+    monkeypatch.setattr("mmcl.training.sign_learners.random_bits", draw)
+    with pytest.raises(TrainingInterrupted):
+        train_many(ALIKE, InfoNCE(3.0), rngs=rngs(8), width=6, **SETTINGS)
+    count = len(drawn)
+    time.sleep(0.2)
+    assert 0 < count == len(drawn)
+
+
 def test_an_error_in_a_thread_is_raised(monkeypatch):
     monkeypatch.setattr(many, "available", lambda: 2)
     here = threading.get_ident()
