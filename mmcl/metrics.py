@@ -28,12 +28,17 @@ def condition_number(weights: Float[Array, "m r"]) -> float:
     >>> condition_number(np.diag([3.0, 1.0]))
     3.0
     """
-    matrix = checks.real_array(weights, "`weights` (K)", ndim=2)
-    m, r = matrix.shape
-    s = np.linalg.svd(matrix, compute_uv=False)
+    return float(condition_numbers(checks.real_array(weights, "`weights` (K)", ndim=2)))
+
+
+def condition_numbers(weights: Float[Array, "*S m r"]) -> Float[Array, "*S"]:
+    """That of every matrix of a stack, unchecked."""
+    m, r = weights.shape[-2:]
+    s = np.linalg.svd(weights, compute_uv=False)
+    largest, smallest = s[..., 0], s[..., -1]
     # Below round-off of the largest singular value nothing distinguishes a direction from a lost one.
-    lost = m < r or s[-1] <= s[0] * max(m, r) * np.finfo(float).eps
-    return float("inf") if lost else float(s[0] / s[-1])
+    lost = (m < r) | (smallest <= largest * max(m, r) * np.finfo(float).eps)
+    return np.divide(largest, smallest, out=np.full(largest.shape, np.inf), where=~lost)
 
 
 def effective_rank(values: Float[Array, " r"]) -> float:

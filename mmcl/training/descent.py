@@ -13,12 +13,12 @@ from mmcl import checks
 from mmcl.data import PairedData
 from mmcl.family import AlignmentUniformity, Family, Sigmoid, Spectral
 from mmcl.latents import Signs as SignLatents
-from mmcl.metrics import condition_number
 from mmcl.objectives import InBatchInfoNCE, InfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.training.grams import Grams, gradient
 from mmcl.training.initial import Weights
 from mmcl.training.optimizer import DESCENT, Rule
+from mmcl.training.record import recorded
 from mmcl.training.scores import Signs
 from mmcl.training.sign_batch import SignBatch, takes_signs
 from mmcl.training.threads import threads
@@ -96,11 +96,6 @@ class Descent:
         return {"optimizer": type(self.rule.optimizer), "memory": self.memory, "factor": self.state,
                 "frame": self.frame}  # fmt: skip
 
-    @property
-    def latent(self) -> Grams:
-        """The Gram matrices of $K=DV$."""
-        return self._grams(self.state)
-
     def _grams(self, state: Array) -> Grams:
         k = self.scales[:, None].astype(state.dtype, copy=False) * state
         return Grams(k[: self.split], k[self.split :])
@@ -154,22 +149,7 @@ class Descent:
 
     def row(self) -> dict[str, object]:
         """What a `Trajectory` records of the present state."""
-        return measured(self.data, self.units, self.latent)
-
-
-def measured(data: PairedData, units: Pair[float], latent: Grams) -> dict[str, object]:
-    """What a `Trajectory` records of a learner, whose largest scale in each modality is `units`."""
-    r, (unit_a, unit_b) = data.signal_dim, units
-    k_a, k_b, norms = latent.a[:r], latent.b[:r], np.array(latent.norms)
-    theta = np.einsum("pk,pk->p", k_a, k_b) / np.sqrt(norms).prod()
-    return {
-        "alignment": theta.sum(),
-        "condition_number": condition_number(k_a.T),
-        "condition_number_b": condition_number(k_b.T),
-        "theta": theta,
-        "noise_share": 1 - np.array([np.vdot(k, k) for k in (k_a, k_b)]) / norms,
-        "misalignment": np.sum((unit_a * k_a - unit_b * k_b) ** 2, axis=1) / 4,
-    }
+        return dict(recorded(self.data, self.units, self.scales, self.state))
 
 
 def in_coordinates(data: PairedData, stacked: Float[Array, "D m"]) -> Weights:

@@ -47,11 +47,12 @@ def in_batch(features: Features, inverse_temperature: float, *, block: int | Non
     found = _shared(features, inverse_temperature, block) or _apart(features, inverse_temperature, block)
     rows, columns, weights = found
     loss = (rows + columns).mean() - 2 * scale * _inner(f_a, f_b)
-    pull_a, pull_b = -2 * f_b, -2 * f_a
+    pull_a, pull_b = torch.zeros_like(f_a), torch.zeros_like(f_b)
     for part, weight in weights:  # into place: a copy of the features would cost more than a block
         pull_a[part].addmm_(weight, f_b)
         pull_b.addmm_(weight.T, f_a[part])
-    gradient = Pair(pull_a.mul_(scale), pull_b.mul_(scale))
+    # The pairs' own pull last: beside it the digits of the sums would be lost, block after block.
+    gradient = Pair(pull_a.sub_(f_b, alpha=2).mul_(scale), pull_b.sub_(f_a, alpha=2).mul_(scale))
     return float(loss), gradient, float(_inner(gradient.a, f_a))  # the loss is a function of τ² f_A
 
 
@@ -76,27 +77,27 @@ def _shared(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor
     """
     n, held, shift = len(features.a), [], torch.tensor(-math.inf)
     tops, totals = [], []
-    column = torch.zeros_like(features.b[:, 0])
+    column = features.b.new_zeros(n, dtype=torch.float64)  # of many blocks, whose roundings would add up
     for part, scores in _blocks(features, tau2, block):
         top = scores.amax(dim=1)
         e = scores.sub_(top[:, None]).exp_()
         higher = torch.maximum(shift, top.max())
-        column.mul_((shift - higher).exp()).addmv_(e.T, (top - higher).exp())
+        column.mul_((shift - higher).exp()).add_(e.T @ (top - higher).exp())
         shift = higher
         tops.append(top)
         totals.append(e.sum(dim=1))
         if n * n <= block:  # a matrix of one block is formed once
             held.append((part, e))
     top, total = torch.cat(tops), torch.cat(totals)
-    rows, columns = top + total.log(), shift + column.log()
-    if not float(rows.max() - columns.min()) < -0.7 * math.log(torch.finfo(column.dtype).tiny):
+    rows, columns, share = top + total.log(), (shift + column.log()).to(top.dtype), (1 / column).to(top.dtype)
+    if not float(rows.max() - columns.min()) < -0.7 * math.log(torch.finfo(top.dtype).tiny):
         return None
 
     def weights() -> Iterator[tuple[slice, Tensor]]:
         factor = None
         for part, e in held or ((p, s.sub_(top[p, None]).exp_()) for p, s in _blocks(features, tau2, block)):
             factor = torch.empty_like(e) if factor is None else factor[: len(e)]
-            torch.addr(1 / total[part, None], (top[part] - shift).exp(), 1 / column, out=factor)
+            torch.addr(1 / total[part, None], (top[part] - shift).exp(), share, out=factor)
             yield part, e.mul_(factor)
 
     return rows, columns, weights()

@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy import ndarray as Array
 from torch import Tensor
 
 from mmcl.data import PairedData
 from mmcl.objectives import Objective
 from mmcl.pair import Pair
-from mmcl.training.descent import in_axes, measured
-from mmcl.training.grams import Grams
+from mmcl.training.descent import in_axes
 from mmcl.training.initial import Weights
+from mmcl.training.record import recorded
 from mmcl.training.stacked_scores import slope_in_r
 
 PART = 2**20  # signs that a processor takes at once: fewer leave its threads idle, more leave the caches
 SMALL = 2**19  # signs in a step; below, the threads of a product cost more than they bring
 
 
+class Moved(NamedTuple):
+    r"""What a few steps of all learners came to.
+
+    Attributes:
+        state: their factors.
+        first: the losses of the first batch, before its step.
+        last: those of the last.
+        growth: $\|W\|^2$ over its start, afterwards.
+    """
+
+    state: Tensor
+    first: Float[Array, " S"]
+    last: Float[Array, " S"]
+    growth: Float[Array, " S"]
+
+
 class Learners:
-    """All learners, their factors stacked: F of shape (S, D, k) as in `Descent`."""
+    """All learners, their factors stacked: F of shape (S, D, k) as in `Descent`.
+
+    Args:
+        workers: threads that may prepare them.
+    """
+
+    at_once = 1  # steps that can be taken in one go
 
     def __init__(
         self,
@@ -32,6 +57,7 @@ class Learners:
         batch_size: int,
         dtype: type,
         device: torch.device,
+        workers: int,
     ) -> None:
         self.data, self.objectives, self.batch_size, self.dtype, self.device = (
             data, objectives, batch_size, dtype, device,
@@ -41,7 +67,8 @@ class Learners:
         scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
         self.scales = self._moved(scales)[:, None]
         self.column = self._moved(scales.astype(dtype))[:, None]
-        stacked = [np.linalg.qr(in_axes(data, start).T) for start in starts]
+        with ThreadPoolExecutor(workers) as pool:
+            stacked = list(pool.map(lambda start: np.linalg.qr(in_axes(data, start).T), starts))
         self.frames = [frame for frame, _ in stacked]
         self.state = self._moved(np.stack([triangle.T for _, triangle in stacked]))
         self._spare = torch.empty_like(self.state)
@@ -75,15 +102,16 @@ class Learners:
             a[:], b[:, :r], b[:, r:] = drawn[:, : self.split], drawn[:, :r], drawn[:, self.split :]
         return Pair(*map(self._moved, place))
 
-    def growth(self, state: Tensor) -> Array:
-        r"""$\|W\|^2$ of every learner over its start."""
-        return (torch.linalg.vector_norm(state, dim=(1, 2)).square() / self.norm_at_start).cpu().numpy()
+    def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int) -> Moved:
+        """What `steps` of descent, at most `at_once`, come to; the present state stays as it is."""
+        state = self._spare
+        losses = torch.cat([self._step(part, size, rngs[part], state[part]) for part in self.parts]).cpu().numpy()
+        growth = torch.linalg.vector_norm(state, dim=(1, 2)).square() / self.norm_at_start
+        return Moved(state, losses, losses, growth.cpu().numpy())
 
-    def moved(self, size: float, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Array]:
-        """The factors after a step of descent, and the losses before it."""
-        state, self._spare = self._spare, self.state  # the place of the state before the present one is free
-        losses = [self._step(part, size, rngs[part], state[part]) for part in self.parts]
-        return state, torch.cat(losses).cpu().numpy()
+    def accept(self, moved: Moved) -> None:
+        """Go on from there; the place of the present state is free for the next."""
+        self._spare, self.state, self.loss = self.state, moved.state, moved.last
 
     def _step(self, part: slice, size: float, rngs: Sequence[np.random.Generator], state: Tensor) -> Tensor:
         """A step of some of the learners into `state`; as `Descent.step`, in the arithmetic of the batch."""
@@ -103,5 +131,5 @@ class Learners:
 
     def rows(self) -> list[dict[str, object]]:
         """What the records hold of the present state, learner by learner."""
-        factors = (self.scales * self.state).cpu().numpy()
-        return [measured(self.data, self.units, Grams(k[: self.split], k[self.split :])) for k in factors]
+        together = recorded(self.data, self.units, self.scales[:, 0].cpu().numpy(), self.state.cpu().numpy())
+        return [{name: column[i] for name, column in together.items()} for i in range(len(self.frames))]

@@ -1,8 +1,8 @@
 r"""Many learners of one world at once: batched products on any device of torch, or compiled steps on threads.
 
 The step is that of `mmcl.training.descent` with one more axis in front. InfoNCE on fair signs, on a processor, takes
-the very step of `train`, its learners dealt out to threads. Every learner has random numbers of its own, in the order
-in which `train` draws them.
+the very step of `train`, its learners dealt out to threads, which take several steps of one before they turn to the
+next. Every learner has random numbers of its own, in the order in which `train` draws them.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def train_many(
     with threads(1):
         if place.type == "cpu" and takes_signs(data) and isinstance(objectives[0], InfoNCE):
             return _descend(SignLearners(data, objectives, starts, n, kind, workers), plan, list(rngs))
-        learners = Learners(data, objectives, starts, n, kind, place)
+        learners = Learners(data, objectives, starts, n, kind, place, workers)
     with threads(1 if learners.small else None):
         return _descend(learners, plan, list(rngs))
 
@@ -124,30 +124,36 @@ def _device(name: str) -> torch.device:
 
 
 def _descend(learners: Learners, plan: Plan, rngs: list[np.random.Generator]) -> list[Trajectory]:
-    """Take the plan's steps; rows and losses as in `mmcl.training.loop`."""
+    """Take the plan's steps, several at once where the learners can; rows and losses as in `mmcl.training.loop`."""
     silent = None if plan.progress is None else not plan.progress
-    bar = tqdm(range(plan.steps), desc="train", unit="step", delay=2.0, disable=silent, file=sys.stderr, leave=False)
+    bar = tqdm(total=plan.steps, desc="train", unit="step", delay=2.0, disable=silent, file=sys.stderr, leave=False)
     rows: list[tuple[int, list[dict[str, object]]]] = []
-    done, random = 0, [rng.bit_generator.state for rng in rngs]
+    done, random, at_once = 0, [rng.bit_generator.state for rng in rngs], learners.at_once
     try:
-        for step in bar:
-            here = learners.rows() if step % plan.record_every == 0 else None
-            state, losses = learners.moved(plan.step_size, rngs)
-            growth = learners.growth(state)
-            if not (growth <= RUNAWAY).all():
-                records = _records(learners, plan, rows, done, random)
-                worst = int(np.argmin(growth <= RUNAWAY))
-                raise TrainingDiverged(records[worst], step_size=plan.step_size, together=records)
+        while done < plan.steps:
+            here = learners.rows() if done % plan.record_every == 0 else None
+            steps = min(at_once, plan.steps - done, plan.record_every - done % plan.record_every)
+            moved = learners.moved(plan.step_size, rngs, steps)
+            if not (moved.growth <= RUNAWAY).all():
+                if steps == 1:
+                    records = _records(learners, plan, rows, done, random)
+                    worst = int(np.argmin(moved.growth <= RUNAWAY))
+                    raise TrainingDiverged(records[worst], step_size=plan.step_size, together=records)
+                at_once = 1  # these again one by one, for the records end before the step at fault
+                for rng, before in zip(rngs, random, strict=True):
+                    rng.bit_generator.state = before
+                continue
             if here is not None:
-                rows.append((step, [row | {"loss": float(value)} for row, value in zip(here, losses, strict=True)]))
-            # What an interrupt goes back to.
-            learners.state, learners.loss, done, random = state, losses, step + 1, [
-                rng.bit_generator.state for rng in rngs
-            ]  # fmt: skip
+                rows.append((done, [row | {"loss": float(x)} for row, x in zip(here, moved.first, strict=True)]))
+            learners.accept(moved)  # this and the next line are what an interrupt goes back to
+            done, random = done + steps, [rng.bit_generator.state for rng in rngs]
+            bar.update(steps)
         return _records(learners, plan, rows, done, random)
     except KeyboardInterrupt:
         records = _records(learners, plan, rows, done, random)
         raise TrainingInterrupted(records[0], records) from None
+    finally:
+        bar.close()
 
 
 def _records(

@@ -25,9 +25,10 @@ from numba import njit, types
 from numba.extending import overload
 from numpy import ndarray as Array
 
-from mmcl.training.sign_room import Room
+from mmcl.training.sign_room import ROWS, Gradient, Room
 
 FACTORS = 64  # numbers that are seldom far above 2, whose product fits, in single precision too
+LOSSES = 8  # of pairs, in one logarithm
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -93,10 +94,9 @@ def _exponential(x: Any) -> Callable[[Any], Any]:
 def spread(packed: UInt8[Array, " B"], shared: int, signs: Float[Array, "2 n d"], room: Room) -> None:
     """The bits of a batch as signs: n rows $(z,\\xi_A,\\xi_B)$, `shared` = r of them z."""
     _, n, d = signs.shape
-    flat, count, block = room.flat, 2 * d - shared, len(room.decay)
-    number = flat.dtype.type
-    for first in range(0, n, block):
-        last = min(first + block, n)
+    flat, count, number = room.flat, 2 * d - shared, signs.dtype.type
+    for first in range(0, n, ROWS):
+        last = min(first + ROWS, n)
         bits = packed[first * count // 8 : -(-last * count // 8)]
         for i in range(bits.size):
             byte = int(bits[i])
@@ -126,7 +126,7 @@ def slope_in_scores(signs: Float[Array, "2 n d"], weight: float, room: Room, slo
         for side in range(2):
             near, far, decay = signs[side, first:last], signs[1 - side, first:last], room.decay[: last - first]
             np.dot(near, room.both[side], decay)
-            loss += _pulled(decay, far, weight)
+            loss += _pulled(decay, far, weight, room.rests)
             pull = room.pulls[side]
             if first == 0:
                 np.dot(near.T, decay, pull)
@@ -138,13 +138,13 @@ def slope_in_scores(signs: Float[Array, "2 n d"], weight: float, room: Room, slo
 
 
 @compiled
-def _pulled(scores: Float[Array, "n d"], far: Float[Array, "n d"], weight: float) -> float:
+def _pulled(scores: Float[Array, "n d"], far: Float[Array, "n d"], weight: float, rests: Float[Array, " n"]) -> float:
     """The sum of the losses of a direction; every score becomes the slope of its pair's loss in τ²R."""
     n, d = scores.shape
     number = scores.dtype.type
-    half, loss = number(0.5), 0.0
+    half, loss, grown = number(0.5), 0.0, 0.0
     for i in range(n):
-        row, rest = scores[i], weight
+        rest = weight
         for first in range(0, d, FACTORS):
             last = min(first + FACTORS, d)
             e, signs, product = scores[i, first:last], far[i, first:last], number(1)
@@ -154,26 +154,28 @@ def _pulled(scores: Float[Array, "n d"], far: Float[Array, "n d"], weight: float
                 product *= factor
                 e[j] = decay / factor * signs[j]
             rest *= product
-        loss += math.log1p(rest)
-        share = number(-rest / (1.0 + rest))
+        rests[i] = rest
+    for i in range(n):
+        rest = rests[i]
+        grown += rest + grown * rest  # the product of several 1 + rest, less 1: one logarithm for all of them
+        rests[i] = -rest / (1.0 + rest)
+        if i % LOSSES == LOSSES - 1:
+            loss += math.log1p(grown)
+            grown = 0.0
+    for i in range(n):
+        row, share = scores[i], number(rests[i])
         for j in range(d):
             row[j] *= share
-    return loss
+    return loss + math.log1p(grown)
 
 
 @compiled
 def slope_in_factor(
-    factor: Float[Array, "D k"],
-    scales: Float[Array, " D"],
-    signs: Float[Array, "2 n d"],
-    tau2: float,
-    weight: float,
-    room: Room,
-    latent: Float[Array, "D k"],
-    x: Float[Array, "d d"],
-    slope: Float[Array, "D k"],
-) -> tuple[float, float]:
-    """The mean loss at a factor and its slope in log τ²; those in R and in the factor are put into `x` and `slope`."""
+    factor: Float[Array, "D k"], scales: Float[Array, " D"], signs: Float[Array, "2 n d"], tau2: float, weight: float,
+    room: Room, gradient: Gradient,
+) -> tuple[float, float]:  # fmt: skip
+    """The mean loss at a factor and its slope in log τ²; those in R and in the factor are put into `gradient`."""
+    latent, x, slope = gradient
     n, d = signs.shape[1], len(scales) // 2
     number, ab = latent.dtype.type, room.both[0]
     square_a, square_b = _scaled(factor[:d], scales[:d], latent[:d]), _scaled(factor[d:], scales[d:], latent[d:])
@@ -236,25 +238,23 @@ def stepped(factor: Float[Array, "D k"], slope: Float[Array, "D k"], size: float
 
 
 @compiled
-def each_stepped(
-    factors: Float[Array, "S D k"],
-    scales: Float[Array, " D"],
-    packed: UInt8[Array, "S B"],
-    shared: int,
-    tau2: Float[Array, " S"],
-    weights: Float[Array, " S"],
-    size: float,
-    signs: Float[Array, "2 n d"],
-    room: Room,
-    latent: Float[Array, "D k"],
-    x: Float[Array, "d d"],
-    slope: Float[Array, "D k"],
-    places: Float[Array, "S D k"],
-    losses: Float[Array, " S"],
-    squares: Float[Array, " S"],
-) -> None:
-    """A step of descent of every learner, from the bits of its batch; the losses before, the sums of squares after."""
-    for i in range(len(factors)):
+def descended(
+    factor: Float[Array, "D k"], scales: Float[Array, " D"], packed: UInt8[Array, "T B"], shared: int, tau2: float,
+    weight: float, size: float, limit: float, signs: Float[Array, "2 n d"], room: Room, gradient: Gradient,
+    place: Float[Array, "D k"], losses: Float[Array, " T"],
+) -> tuple[int, float]:  # fmt: skip
+    """Steps of descent into `place`, from the bits of their batches: how many, and the sum of squares after the last.
+
+    The last is the first that goes beyond the limit, or the one before a loss that is not finite.
+    """
+    square = 0.0
+    for i in range(len(packed)):
         spread(packed[i], shared, signs, room)
-        losses[i] = slope_in_factor(factors[i], scales, signs, tau2[i], weights[i], room, latent, x, slope)[0]
-        squares[i] = stepped(factors[i], slope, size, places[i])
+        losses[i] = slope_in_factor(factor, scales, signs, tau2, weight, room, gradient)[0]
+        if not math.isfinite(losses[i]):
+            return i, square
+        square = stepped(factor, gradient.in_factor, size, place)
+        if not square <= limit:
+            return i + 1, square
+        factor = place
+    return len(packed), square

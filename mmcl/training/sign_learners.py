@@ -7,19 +7,18 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import torch
-from numpy import ndarray as Array
-from torch import Tensor
 
 from mmcl.data import PairedData
 from mmcl.latents import random_bits
 from mmcl.objectives import InfoNCE, Objective
 from mmcl.training.initial import Weights
-from mmcl.training.learners import Learners
+from mmcl.training.learners import Learners, Moved
+from mmcl.training.loop import RUNAWAY
 from mmcl.training.sign_batch import SignBatch
-from mmcl.training.sign_kernel import stepped
 from mmcl.training.sign_step import SignStep
 
-FEW = 2  # learners at a time: fewer cost more calls, more leave a thread idle at the end of a step
+STEPS = 16  # of a learner in one go: enough to forget what a call costs, few enough to be interrupted
+LONG = 2**27  # products of a sign and a number; a go that has more of them is shorter
 
 
 class SignLearners(Learners):
@@ -38,50 +37,39 @@ class SignLearners(Learners):
         dtype: type,
         workers: int,
     ) -> None:
-        super().__init__(data, objectives, starts, batch_size, dtype, torch.device("cpu"))
+        super().__init__(data, objectives, starts, batch_size, dtype, torch.device("cpu"), workers)
         self._infonce = [one for one in objectives if isinstance(one, InfoNCE)]
-        self._tau2 = np.array([one.inverse_temperature for one in self._infonce])
-        self._weights = np.array([one.negatives for one in self._infonce])
-        self._bits = batch_size * (2 * self.split - data.signal_dim)
-        self._packed = np.empty((len(starts), 8 * -(-self._bits // 64)), np.uint8)
-        self._squares = np.empty(len(starts))
+        self._words = -(-batch_size * (2 * self.split - data.signal_dim) // 64)  # of random bits in a batch
+        self._limits = RUNAWAY * self.norm_at_start.numpy()
+        self.at_once = max(1, min(STEPS, LONG // (4 * batch_size * self.split**2)))
         scales = self.scales.numpy().ravel()
         self._benches = [
             (SignBatch.empty(batch_size, self.split, dtype), SignStep(scales, tuple(self.state.shape[1:]), dtype))
-            for _ in range(min(workers, -(-len(starts) // FEW)))
+            for _ in range(min(workers, len(starts)))
         ]
         self._pool = ThreadPoolExecutor(max(1, len(self._benches) - 1), "mmcl-learners")
 
-    def moved(self, size: float, rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Array]:
-        """The factors after a step of descent, and the losses before it."""
-        state, self._spare = self._spare, self.state
-        before, after, losses, shared = self.state.numpy(), state.numpy(), np.empty(len(rngs)), self.data.signal_dim
-
-        todo = iter(range(0, len(rngs), FEW))  # a thread takes the next few when it is done, for cores differ in speed
+    def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int) -> Moved:
+        """What `steps` of descent, at most `at_once`, come to; a learner that runs away stops where it does."""
+        before, after = self.state.numpy(), self._spare.numpy()
+        losses, squares = np.full((len(rngs), steps), np.nan), np.empty(len(rngs))
+        todo = iter(range(len(rngs)))  # a thread takes the next learner when it is done, for cores differ in speed
 
         def work(signs: SignBatch, step: SignStep) -> None:
-            for first in todo:
-                few = slice(first, first + FEW)
-                for place, rng in zip(self._packed[few], rngs[few], strict=True):
-                    place[:] = random_bits(self._bits, rng)
-                step.each(
-                    before[few], self._packed[few], shared, self._tau2[few], self._weights[few], size, signs,
-                    after[few], losses[few], self._squares[few],
+            for i in todo:
+                packed = random_bits(64 * self._words * steps, rngs[i]).reshape(steps, -1)
+                squares[i] = step.walked(
+                    self._infonce[i], before[i], packed, self.data.signal_dim, size, self._limits[i], signs, after[i],
+                    losses[i],
                 )  # fmt: skip
 
         others = [self._pool.submit(work, *bench) for bench in self._benches[1:]]
         try:
             work(*self._benches[0])
         finally:
-            wait(others)  # on an interrupt too: no thread draws from the caller's generators once this is left
+            for _ in todo:  # on an interrupt, nothing is left for the others
+                pass
+            wait(others)  # no thread draws from the caller's generators once this is left
         for other in others:
             other.result()
-        for i in np.flatnonzero(~np.isfinite(losses)):  # an exponential was too large: in the general form
-            signs, general = self._benches[0]
-            slope = general.slope(self._infonce[i], before[i], signs.spread(self._packed[i], shared))
-            losses[i], self._squares[i] = slope.loss, stepped(before[i], slope.in_factor, size, after[i])
-        return state, losses
-
-    def growth(self, state: Tensor) -> Array:
-        r"""$\|W\|^2$ of every learner over its start, after the last step."""
-        return self._squares / self.norm_at_start.numpy()
+        return Moved(self._spare, losses[:, 0], losses[:, -1], squares / self.norm_at_start.numpy())

@@ -20,7 +20,8 @@ from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
 from mmcl.training.grams import Grams, gradient
 from mmcl.training.sign_batch import SignBatch
-from mmcl.training.sign_kernel import each_stepped, slope_in_factor, stepped
+from mmcl.training.sign_kernel import descended, slope_in_factor, stepped
+from mmcl.training.sign_room import Gradient
 
 
 class Slope(NamedTuple):
@@ -49,22 +50,20 @@ class SignStep:
     def __init__(self, scales: Float[Array, " D"], shape: tuple[int, ...], dtype: DTypeLike) -> None:
         self._half = shape[0] // 2
         self._scales = scales
-        self._latent, self._slope = np.empty((2, *shape), dtype)
-        self._x = np.empty((self._half, self._half), dtype)
+        self._gradient = Gradient.empty(shape, dtype)
         self._places = list(np.empty((2, *shape)))
 
     def slope(self, objective: InfoNCE, factor: Float[Array, "D k"], signs: SignBatch) -> Slope:
         """The gradient at one learner's factor F on a batch of signs."""
         tau2, weight = objective.inverse_temperature, float(objective.negatives)
-        loss, work = slope_in_factor(
-            factor, self._scales, signs.stack, tau2, weight, signs.room, self._latent, self._x, self._slope
-        )
+        loss, work = slope_in_factor(factor, self._scales, signs.stack, tau2, weight, signs.room, self._gradient)
+        k, _, slope = self._gradient
         if math.isfinite(loss):
-            return Slope(loss, work, self._slope)
-        latent = Grams(self._latent[: self._half], self._latent[self._half :])
+            return Slope(loss, work, slope)
+        latent = Grams(k[: self._half], k[self._half :])
         loss, h = gradient(objective, latent, Pair(*signs), "population", self._half)
-        np.multiply(self._scales[:, None], h.at(latent), out=self._slope, casting="same_kind")
-        return Slope(loss, float(np.vdot(h.ab, latent.ab)), self._slope)
+        np.multiply(self._scales[:, None], h.at(latent), out=slope, casting="same_kind")
+        return Slope(loss, float(np.vdot(h.ab, latent.ab)), slope)
 
     def descended(self, factor: Float[Array, "D k"], slope: Slope, size: float) -> Float[Array, "D k"]:
         """The factor after a step of plain descent, written over the one before the present."""
@@ -72,22 +71,44 @@ class SignStep:
         stepped(factor, slope.in_factor, size, self._places[0])
         return self._places[0]
 
-    def each(
+    def walked(
         self,
-        factors: Float[Array, "S D k"],
-        packed: UInt8[Array, "S B"],
+        objective: InfoNCE,
+        factor: Float[Array, "D k"],
+        packed: UInt8[Array, "T B"],
         shared: int,
-        tau2: Float[Array, " S"],
-        weights: Float[Array, " S"],
         size: float,
+        limit: float,
         signs: SignBatch,
-        places: Float[Array, "S D k"],
-        losses: Float[Array, " S"],
-        squares: Float[Array, " S"],
-    ) -> None:
-        """A step of plain descent of several learners: see `sign_kernel.each_stepped`."""
-        each_stepped(
-            factors, self._scales, packed, shared, tau2, weights, size,
-            signs.stack, signs.room, self._latent, self._x, self._slope, places, losses,
-            squares,
-        )  # fmt: skip
+        place: Float[Array, "D k"],
+        losses: Float[Array, " T"],
+    ) -> float:
+        r"""Several steps of plain descent at once, from the bits of their batches.
+
+        Args:
+            objective: of the learner.
+            factor: F.
+            packed: the bits of a batch for every step.
+            shared: r.
+            size: η.
+            limit: $\|F\|^2$ beyond which the steps end early.
+            signs: where batches are spread out.
+            place: for F after the last step.
+            losses: for those of the batches, before their steps.
+
+        Returns:
+            $\|F\|^2$ after the last step.
+        """
+        tau2, weight, done, square = objective.inverse_temperature, float(objective.negatives), 0, 0.0
+        while done < len(packed) and square <= limit:
+            taken, reached = descended(
+                factor, self._scales, packed[done:], shared, tau2, weight, size, limit,
+                signs.stack, signs.room, self._gradient, place, losses[done:],
+            )  # fmt: skip
+            if taken:
+                factor, square, done = place, reached, done + taken
+            if done < len(packed) and square <= limit:  # an exponential was too large: in the general form
+                slope = self.slope(objective, factor, signs)
+                losses[done], square = slope.loss, stepped(factor, slope.in_factor, size, place)
+                factor, done = place, done + 1
+        return square

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -78,3 +81,37 @@ def test_swapping_the_modalities_swaps_the_gradients():
     assert slope_too == pytest.approx(slope, rel=1e-12)
     torch.testing.assert_close(a, a_too, rtol=1e-12, atol=1e-16)
     torch.testing.assert_close(b, b_too, rtol=1e-12, atol=1e-16)
+
+
+LARGEST = """
+import json, resource, sys, torch
+from mmcl.pair import Pair
+from mmcl.training.in_batch import in_batch
+
+few_a, few_b, kinds = torch.load(sys.argv[1])
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+before = peak()
+value, gradient, slope = in_batch(Pair(few_a[kinds], few_b[kinds]), 4.0)
+torch.save([value, *gradient], sys.argv[2])
+print(peak() - before)
+"""
+
+
+def test_a_batch_of_65536_pairs_needs_no_matrix_of_scores(tmp_path):
+    # Of eight kinds, so that sums over pairs are sums over kinds and the answer is known in double precision.
+    n, tau2, (few_a, few_b) = 65536, 4.0, (f.float() for f in _features(8, 4))
+    kinds = torch.randint(8, (n,), generator=torch.Generator().manual_seed(1))
+    torch.save([few_a, few_b, kinds], tmp_path / "given")
+    command = [sys.executable, "-c", LARGEST, str(tmp_path / "given"), str(tmp_path / "found")]
+    used = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    value, a, b = torch.load(tmp_path / "found")
+
+    count, few_a, few_b = torch.bincount(kinds).double(), few_a.double(), few_b.double()
+    scores = tau2 * few_a @ few_b.T
+    rows, columns = (scores + count.log()).logsumexp(dim=1), (scores + count.log()[:, None]).logsumexp(dim=0)
+    weights = (scores - rows[:, None]).exp() + (scores - columns).exp()
+    assert value == pytest.approx(float(((rows + columns - 2 * scores.diagonal()) * count).sum() / n), rel=1e-6)
+    assert _apart(a, (tau2 / n * ((weights * count) @ few_b - 2 * few_b))[kinds]) < 1e-6
+    assert _apart(b, (tau2 / n * ((weights.T * count) @ few_a - 2 * few_a))[kinds]) < 1e-6
+    assert used < 4 * n * n / 40, "a fortieth of one matrix of scores; blocks and libraries take half of that"

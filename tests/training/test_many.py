@@ -11,6 +11,7 @@ import pytest
 from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, train, train_many
 from mmcl.latents import random_bits
 from mmcl.training import TrainingDiverged, TrainingInterrupted, many, orthonormal_weights
+from mmcl.training.sign_step import SignStep
 
 WORLD = PairedData(signal_a=[2.0, 1.0], noise_a=0.5, ambient_dim=(4, 5))
 ALIKE = PairedData(signal_a=[2.0, 1.0], signal_b=[1.0, 1.5], noise_a=0.5, ambient_dim=5)  # where InfoNCE is compiled
@@ -120,6 +121,44 @@ def test_a_step_too_large_for_one_of_them_names_it_and_keeps_all_records(world):
         train_many(world, [InfoNCE(0.01), InfoNCE(400.0)], rngs=rngs(2), width=6, **SETTINGS | {"step_size": 30.0})
     assert len(stop.value.trajectories) == 2
     assert stop.value.trajectory is stop.value.trajectories[1]
+
+
+@pytest.mark.parametrize("world", [WORLD, ALIKE], ids=["unlike", "alike"])
+def test_the_record_ends_before_the_step_at_fault_though_several_are_taken_at_once(world, monkeypatch):
+    for module in ("loop", "many", "sign_learners"):
+        monkeypatch.setattr(f"mmcl.training.{module}.RUNAWAY", 1.0095)  # which some reach after a few steps
+    settings, alone = {"width": 6, **SETTINGS, "step_size": 0.02, "record_every": 12}, []
+    for rng in rngs():
+        try:
+            alone.append(train(world, InfoNCE(3.0), rng=rng, **settings))
+        except TrainingDiverged as stop:
+            alone.append(stop.trajectory)
+    with pytest.raises(TrainingDiverged) as stop:
+        train_many(world, InfoNCE(3.0), rngs=rngs(), **settings)
+    worst = int(np.argmin([run.steps for run in alone]))
+    assert stop.value.trajectory is stop.value.trajectories[worst]
+    assert 1 < alone[worst].steps == stop.value.trajectory.steps
+    np.testing.assert_allclose(stop.value.trajectory.theta, alone[worst].theta, atol=1e-13)
+    np.testing.assert_allclose(stop.value.trajectory.loss[:-1], alone[worst].loss[:-1], atol=1e-12)
+    assert stop.value.trajectory.rng_state == alone[worst].rng_state
+
+
+def test_a_batch_whose_exponentials_overflow_amid_others_is_taken_in_the_general_form(monkeypatch):
+    settings = {"width": 6, **SETTINGS, "dtype": np.float32, "record_every": 12}
+    whole, general = [], SignStep.slope
+
+    def counted(self, objective, factor, signs):
+        whole.append(general(self, objective, factor, signs))
+        return whole[-1]
+
+    alone = [train(ALIKE, InfoNCE(100.0), rng=rng, **settings | {"step_size": 1e-3}) for rng in rngs()]
+    monkeypatch.setattr(SignStep, "slope", counted)
+    together = train_many(ALIKE, InfoNCE(100.0), rngs=rngs(), **settings | {"step_size": 1e-3})
+    assert 0 < len(whole) < 3 * settings["steps"]
+    for run, due in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(run.theta, due.theta)
+        np.testing.assert_array_equal(run.loss, due.loss)
+        assert run.rng_state == due.rng_state
 
 
 def test_an_interrupt_loses_nothing(monkeypatch):
