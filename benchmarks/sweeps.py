@@ -19,14 +19,14 @@ from mmcl.sweeps.executors import Executor, Task, compute, one_thread
 from mmcl.worlds import CANONICAL
 
 ROOT = Path(__file__).resolve().parents[1]
-HALF = Trained(width=64, steps=220, batch_size=512)  # about half a second
+HALF = Trained(width=64, steps=700, batch_size=512)  # about half a second
 
 
 def workers(rounds: int, cells: int) -> Iterator[Race]:
     """The same study on two workers of a cluster and on one, and likewise in processes of this machine."""
     with cluster(1) as one, cluster(2) as two:
-        clusters = _raced({"one worker": Cluster(one), "two workers": Cluster(two)}, rounds, cells)
-    processes = _raced({"one process": Processes(1), "two processes": Processes(2)}, rounds, cells)
+        clusters = _raced({"one worker": Cluster(one), "two workers": Cluster(two)}, 2 * rounds - 1, cells)
+    processes = _raced({"one process": Processes(1), "two processes": Processes(2)}, 2 * rounds - 1, cells)
     work = f"a sweep of {cells} cells of about {_seconds(lambda: HALF(CANONICAL, InfoNCE(4.0), 0)):.1f} s"
     yield Race("sweep-workers", f"{work} on a Dask cluster", clusters[1], clusters[0], AT_LEAST, 1.7,
                note="from an empty store to the table; workers on loopback, warm")  # fmt: skip

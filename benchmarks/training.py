@@ -21,6 +21,7 @@ BATCH, WIDTH, STEP, STEPS, TAU2 = 512, 512, 0.5, 800, 4.0
 OBJECTIVE = InfoNCE(TAU2, negatives=BATCH - 1.0)
 NAMES = {SINGLE: "float32", DOUBLE: "float64"}
 WIDTHS = (64, 256, 1024, 4096, 16384, 65536)
+MORE = 1000  # steps between the two lengths of run whose difference is timed, at least
 ERROR = 0.01
 
 
@@ -136,10 +137,14 @@ def growth_with_width(rounds: int, widths: tuple[int, ...] = WIDTHS) -> Iterator
     mine, theirs, last = [], [], {}
     for width in widths:
         weights, many = start(width), max(3, min(40, 2**15 // width))
-        # Two lengths of run: their difference is free of the one reduction of the weights at the start.
+        # Two lengths of run: their difference is free of the one reduction of the weights at the start. That takes the
+        # longer the wider they are, and so must the difference, or it is that of two reductions.
+        more = max(MORE, width // 8)
         costs = compete(
             {
-                "long": Contender("", lambda w=weights: ours(w, 600, np.float32, record_every=600), managed=True),
+                "long": Contender(
+                    "", lambda w=weights, k=more: ours(w, 100 + k, np.float32, record_every=100 + k), managed=True
+                ),
                 "short": Contender("", lambda w=weights: ours(w, 100, np.float32, record_every=100), managed=True),
                 "theirs": Contender(
                     "PyTorch loop, open_clip ClipLoss", lambda w=weights, k=many: loop.run(w, k, STEP, 1),
@@ -148,7 +153,7 @@ def growth_with_width(rounds: int, widths: tuple[int, ...] = WIDTHS) -> Iterator
             },
             rounds,
         )  # fmt: skip
-        step = [(a - b) / 500 for a, b in zip(costs["long"].values, costs["short"].values, strict=True)]
+        step = [(a - b) / more for a, b in zip(costs["long"].values, costs["short"].values, strict=True)]
         last = {"ours": Cost("mmcl.train", tuple(step)), "theirs": costs["theirs"]}
         mine.append(last["ours"].median)
         theirs.append(costs["theirs"].median)
