@@ -34,7 +34,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Found]]:
         "flow-worlds": lambda: flow.many_worlds(few, 9 if quick else flow.WORLDS),
         "sweeps": lambda: sweeps.workers(few, 8 if quick else 24),
         "tasks": lambda: sweeps.prices(few, 200 if quick else 2000),
-        "growth": lambda: growths(few, quick=quick),
+        "growth": lambda: growths(rounds, quick=quick),
     }
 
 
