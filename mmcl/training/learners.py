@@ -77,8 +77,9 @@ class Learners:
         at_once = max(1, PART // (batch_size * len(scales))) if device.type == "cpu" else len(starts)
         self.parts = [slice(first, first + at_once) for first in range(0, len(starts), at_once)]
         self.loss = np.full(len(starts), np.nan)
-        self.tau2 = self._moved(np.array([getattr(one, "inverse_temperature", 1.0) for one in objectives], dtype))
-        with np.errstate(divide="ignore"):
+        tau2 = np.array([getattr(one, "inverse_temperature", 1.0) for one in objectives])
+        with np.errstate(divide="ignore", over="ignore"):
+            self.tau2 = self._moved(tau2.astype(dtype))
             weights = np.log(np.array([getattr(one, "negatives", 1.0) for one in objectives], float))
         self.log_k = self._moved(weights.astype(dtype))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy import ndarray as Array
 from numpy.typing import DTypeLike
 from tqdm import tqdm
 
@@ -128,15 +129,18 @@ def _descend(learners: Learners, plan: Plan, rngs: list[np.random.Generator]) ->
     silent = None if plan.progress is None else not plan.progress
     bar = tqdm(total=plan.steps, desc="train", unit="step", delay=2.0, disable=silent, file=sys.stderr, leave=False)
     rows: list[tuple[int, list[dict[str, object]]]] = []
-    done, random, at_once = 0, [rng.bit_generator.state for rng in rngs], learners.at_once
+    at_once = learners.at_once
+    # What an interrupt goes back to, always replaced whole: steps done, factors, losses, random states.
+    moment = (0, learners.state, learners.loss, [rng.bit_generator.state for rng in rngs])
     try:
-        while done < plan.steps:
+        while moment[0] < plan.steps:
+            done, *_, random = moment
             here = learners.rows() if done % plan.record_every == 0 else None
             steps = min(at_once, plan.steps - done, plan.record_every - done % plan.record_every)
             moved = learners.moved(plan.step_size, rngs, steps)
             if not (moved.growth <= RUNAWAY).all():
                 if steps == 1:
-                    records = _records(learners, plan, rows, done, random)
+                    records = _records(learners, plan, rows, moment)
                     worst = int(np.argmin(moved.growth <= RUNAWAY))
                     raise TrainingDiverged(records[worst], step_size=plan.step_size, together=records)
                 at_once = 1  # these again one by one, for the records end before the step at fault
@@ -145,12 +149,12 @@ def _descend(learners: Learners, plan: Plan, rngs: list[np.random.Generator]) ->
                 continue
             if here is not None:
                 rows.append((done, [row | {"loss": float(x)} for row, x in zip(here, moved.first, strict=True)]))
-            learners.accept(moved)  # this and the next line are what an interrupt goes back to
-            done, random = done + steps, [rng.bit_generator.state for rng in rngs]
+            learners.accept(moved)  # the factors before stay as they are until the next step
+            moment = (done + steps, moved.state, moved.last, [rng.bit_generator.state for rng in rngs])
             bar.update(steps)
-        return _records(learners, plan, rows, done, random)
+        return _records(learners, plan, rows, moment)
     except KeyboardInterrupt:
-        records = _records(learners, plan, rows, done, random)
+        records = _records(learners, plan, rows, moment)
         raise TrainingInterrupted(records[0], records) from None
     finally:
         bar.close()
@@ -160,9 +164,10 @@ def _records(
     learners: Learners,
     plan: Plan,
     rows: list[tuple[int, list[dict[str, object]]]],
-    done: int,
-    random: list[Any],
+    moment: tuple[int, torch.Tensor, Array, list[Any]],
 ) -> list[Trajectory]:
+    """The records of all learners, ended by this moment: steps done, factors, losses, random states."""
+    done, learners.state, learners.loss, random = moment
     last = [row | {"loss": float(value)} for row, value in zip(learners.rows(), learners.loss, strict=True)]
     kept = [entry for entry in rows if entry[0] < done] + [(done, last)]
     time = plan.step_size * np.array([step for step, _ in kept])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 import torch
@@ -69,7 +69,16 @@ class SignLearners(Learners):
         finally:
             for _ in todo:  # on an interrupt, nothing is left for the others
                 pass
-            wait(others)  # no thread draws from the caller's generators once this is left
+            _waited(others)  # no thread draws from the caller's generators once this is left
         for other in others:
             other.result()
         return Moved(self._spare, losses[:, 0], losses[:, -1], squares / self.norm_at_start.numpy())
+
+
+def _waited(others: Sequence[Future[None]]) -> None:
+    """Until all are done, though it be interrupted."""
+    try:
+        wait(others)
+    except KeyboardInterrupt:
+        wait(others)
+        raise

@@ -108,7 +108,8 @@ class SignStep:
             if taken:
                 factor, square, done = place, reached, done + taken
             if done < len(packed) and square <= limit:  # an exponential was too large: in the general form
-                slope = self.slope(objective, factor, signs)
+                with np.errstate(over="ignore", invalid="ignore"):  # a runaway is reported by the caller, in a sentence
+                    slope = self.slope(objective, factor, signs)
                 losses[done], square = slope.loss, stepped(factor, slope.in_factor, size, place)
                 factor, done = place, done + 1
         return square

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import wait
 
 import numpy as np
 import pytest
@@ -177,6 +178,41 @@ def test_an_interrupt_loses_nothing(monkeypatch):
     for kept, due in zip(stop.value.trajectories, undisturbed, strict=True):
         np.testing.assert_array_equal(kept.theta[-1], due.theta[-1])
         assert kept.rng_state == due.rng_state and kept.steps == 7
+
+
+def test_an_interrupt_right_after_a_step_goes_back_to_the_moment_before_it_whole(monkeypatch):
+    accept, calls = many.Learners.accept, []
+
+    def third(self, moved):
+        accept(self, moved)
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(many.Learners, "accept", third)
+    with pytest.raises(TrainingInterrupted) as stop:
+        train_many(ALIKE, InfoNCE(3.0), rngs=rngs(), width=6, **SETTINGS)
+    for rng, kept in zip(rngs(), stop.value.trajectories, strict=True):
+        due = train(ALIKE, InfoNCE(3.0), rng=rng, width=6, **SETTINGS | {"steps": kept.steps})
+        assert kept.steps == 10 and kept.rng_state == due.rng_state
+        for w, v in zip(kept.weights, due.weights, strict=True):
+            np.testing.assert_array_equal(w, v)
+
+
+def test_an_interrupt_while_waiting_for_the_threads_waits_on(monkeypatch):
+    monkeypatch.setattr(many, "available", lambda: 2)
+    waited = []
+
+    def interrupted(others):
+        waited.append([other.done() for other in others])
+        if len(waited) == 1:
+            raise KeyboardInterrupt
+        return wait(others)
+
+    monkeypatch.setattr("mmcl.training.sign_learners.wait", interrupted)
+    with pytest.raises(TrainingInterrupted):
+        train_many(ALIKE, InfoNCE(3.0), rngs=rngs(8), width=6, **SETTINGS)
+    assert len(waited) == 2
 
 
 SAME = np.random.default_rng(0)
