@@ -47,7 +47,7 @@ class Learners:
         workers: threads that may prepare them.
     """
 
-    at_once = 1  # steps that can be taken in one go
+    stretch = 1  # steps that can be taken in one go
 
     def __init__(
         self,
@@ -76,7 +76,6 @@ class Learners:
         self.small = len(starts) * batch_size * len(scales) < SMALL
         at_once = max(1, PART // (batch_size * len(scales))) if device.type == "cpu" else len(starts)
         self.parts = [slice(first, first + at_once) for first in range(0, len(starts), at_once)]
-        self.loss = np.full(len(starts), np.nan)
         tau2 = np.array([getattr(one, "inverse_temperature", 1.0) for one in objectives])
         with np.errstate(divide="ignore", over="ignore"):
             self.tau2 = self._moved(tau2.astype(dtype))
@@ -104,7 +103,7 @@ class Learners:
         return Pair(*map(self._moved, place))
 
     def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int) -> Moved:
-        """What `steps` of descent, at most `at_once`, come to; the present state stays as it is."""
+        """What `steps` of descent, at most `stretch`, come to; the present state stays as it is."""
         state = self._spare
         losses = torch.cat([self._step(part, size, rngs[part], state[part]) for part in self.parts]).cpu().numpy()
         growth = torch.linalg.vector_norm(state, dim=(1, 2)).square() / self.norm_at_start
@@ -112,7 +111,7 @@ class Learners:
 
     def accept(self, moved: Moved) -> None:
         """Go on from there; the place of the present state is free for the next."""
-        self._spare, self.state, self.loss = self.state, moved.state, moved.last
+        self._spare, self.state = self.state, moved.state
 
     def _step(self, part: slice, size: float, rngs: Sequence[np.random.Generator], state: Tensor) -> Tensor:
         """A step of some of the learners into `state`; as `Descent.step`, in the arithmetic of the batch."""

@@ -129,21 +129,21 @@ def _descend(learners: Learners, plan: Plan, rngs: list[np.random.Generator]) ->
     silent = None if plan.progress is None else not plan.progress
     bar = tqdm(total=plan.steps, desc="train", unit="step", delay=2.0, disable=silent, file=sys.stderr, leave=False)
     rows: list[tuple[int, list[dict[str, object]]]] = []
-    at_once = learners.at_once
+    stretch = learners.stretch
     # What an interrupt goes back to, always replaced whole: steps done, factors, losses, random states.
-    moment = (0, learners.state, learners.loss, [rng.bit_generator.state for rng in rngs])
+    moment = (0, learners.state, np.full(len(rngs), np.nan), [rng.bit_generator.state for rng in rngs])
     try:
         while moment[0] < plan.steps:
             done, *_, random = moment
             here = learners.rows() if done % plan.record_every == 0 else None
-            steps = min(at_once, plan.steps - done, plan.record_every - done % plan.record_every)
+            steps = min(stretch, plan.steps - done, plan.record_every - done % plan.record_every)
             moved = learners.moved(plan.step_size, rngs, steps)
             if not (moved.growth <= RUNAWAY).all():
                 if steps == 1:
-                    records = _records(learners, plan, rows, moment)
+                    records = _records(learners, plan, rows, (done, learners.state, moved.first, random))
                     worst = int(np.argmin(moved.growth <= RUNAWAY))
                     raise TrainingDiverged(records[worst], step_size=plan.step_size, together=records)
-                at_once = 1  # these again one by one, for the records end before the step at fault
+                stretch = 1  # these again one by one, for the records end before the step at fault
                 for rng, before in zip(rngs, random, strict=True):
                     rng.bit_generator.state = before
                 continue
@@ -167,8 +167,8 @@ def _records(
     moment: tuple[int, torch.Tensor, Array, list[Any]],
 ) -> list[Trajectory]:
     """The records of all learners, ended by this moment: steps done, factors, losses, random states."""
-    done, learners.state, learners.loss, random = moment
-    last = [row | {"loss": float(value)} for row, value in zip(learners.rows(), learners.loss, strict=True)]
+    done, learners.state, losses, random = moment
+    last = [row | {"loss": float(value)} for row, value in zip(learners.rows(), losses, strict=True)]
     kept = [entry for entry in rows if entry[0] < done] + [(done, last)]
     time = plan.step_size * np.array([step for step, _ in kept])
     factors = learners.state.cpu().numpy()

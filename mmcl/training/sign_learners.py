@@ -41,7 +41,7 @@ class SignLearners(Learners):
         self._infonce = [one for one in objectives if isinstance(one, InfoNCE)]
         self._words = -(-batch_size * (2 * self.split - data.signal_dim) // 64)  # of random bits in a batch
         self._limits = RUNAWAY * self.norm_at_start.numpy()
-        self.at_once = max(1, min(STEPS, LONG // (4 * batch_size * self.split**2)))
+        self.stretch = max(1, min(STEPS, LONG // (4 * batch_size * self.split**2)))
         scales = self.scales.numpy().ravel()
         self._benches = [
             (SignBatch.empty(batch_size, self.split, dtype), SignStep(scales, tuple(self.state.shape[1:]), dtype))
@@ -50,7 +50,7 @@ class SignLearners(Learners):
         self._pool = ThreadPoolExecutor(max(1, len(self._benches) - 1), "mmcl-learners")
 
     def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int) -> Moved:
-        """What `steps` of descent, at most `at_once`, come to; a learner that runs away stops where it does."""
+        """What `steps` of descent, at most `stretch`, come to; a learner that runs away stops where it does."""
         before, after = self.state.numpy(), self._spare.numpy()
         losses, squares = np.full((len(rngs), steps), np.nan), np.empty(len(rngs))
         todo = iter(range(len(rngs)))  # a thread takes the next learner when it is done, for cores differ in speed
