@@ -52,7 +52,7 @@ def _measured(rounds: int, quick: bool) -> Iterator[Growth]:
 
     yield of("step-n", "a step of `train`, d = 64", "n", sizes(4096, 8192, 16384, 32768), lambda n: _step(n, 64),
              lambda n: 4 * n * 64**2 + 6 * 64**3, "4nd^2+6d^3")  # fmt: skip
-    # From 512 on, where products have reached their rate.
+    # From 512 on; below, products are further still from their best rate, which bends the line.
     yield of("step-d", "a step of `train`, n = 512", "d", sizes(512, 832, 1280, 2048), lambda d: _step(512, d),
              lambda d: 4 * 512 * d**2 + 6 * d**3, "4nd^2+6d^3")  # fmt: skip
     yield of("in-batch-n", "the in-batch loss and gradient, m = 512", "n", sizes(2048, 4096, 8192, 16384),
