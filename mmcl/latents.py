@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 from mmcl import checks
 
 Points = tuple[Float[Array, " q"], Float[Array, " q"]]
+WORDS = (np.random.PCG64, np.random.PCG64DXSM, np.random.SFC64, np.random.Philox)  # whose raw numbers have 64 bits
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,11 @@ class SparseLatents:
 
 def random_bits(count: int, rng: np.random.Generator) -> UInt8[Array, " B"]:
     """Bytes that hold so many fair random bits, in whole words of 64."""
-    words = rng.integers(0, 2**64 - 1, -(-count // 64), np.uint64, endpoint=True)
+    size = -(-count // 64)
+    if isinstance(rng.bit_generator, WORDS):  # the same numbers, three times as fast
+        words = rng.bit_generator.random_raw(size)
+    else:
+        words = rng.integers(0, 2**64 - 1, size, np.uint64, endpoint=True)
     return words.astype("<u8", copy=False).view(np.uint8)
 
 

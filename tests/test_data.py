@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mmcl import PairedData
+from mmcl.latents import random_bits
 from mmcl.worlds import CANONICAL, NOISELESS, UNEQUAL
 
 
@@ -95,6 +96,17 @@ def test_samples_are_reproduced_by_the_generator_and_by_nothing_else():
     first, second, third = (CANONICAL.sample(4, rng=np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.a, second.a)
     assert not np.array_equal(first.a, third.a)
+
+
+@pytest.mark.parametrize("kind", ["PCG64", "PCG64DXSM", "SFC64", "Philox", "MT19937"])
+@pytest.mark.parametrize("count", [1, 64, 1000])
+def test_random_bits_are_those_of_whole_words_of_64_whatever_makes_them(kind, count):
+    rngs = [np.random.Generator(getattr(np.random, kind)(3)) for _ in range(2)]
+    for rng in rngs:
+        rng.integers(0, 9, dtype=np.int32)  # half a word is left over, and stays
+    words = rngs[1].integers(0, 2**64 - 1, -(-count // 64), np.uint64, endpoint=True)
+    np.testing.assert_array_equal(random_bits(count, rngs[0]), words.astype("<u8").view(np.uint8))
+    assert rngs[0].integers(0, 2**31, 3, np.int32).tolist() == rngs[1].integers(0, 2**31, 3, np.int32).tolist()
 
 
 def test_modality_b_is_as_a_unless_told_otherwise():

@@ -32,12 +32,14 @@ class Moved(NamedTuple):
         first: the losses of the first batch, before its step.
         last: those of the last.
         growth: $\|W\|^2$ over its start, afterwards.
+        rows: what the records hold of the state before, learner by learner, if it was asked for.
     """
 
     state: Tensor
     first: Float[Array, " S"]
     last: Float[Array, " S"]
     growth: Float[Array, " S"]
+    rows: list[dict[str, object]] | None
 
 
 class Learners:
@@ -102,12 +104,12 @@ class Learners:
             a[:], b[:, :r], b[:, r:] = drawn[:, : self.split], drawn[:, :r], drawn[:, self.split :]
         return Pair(*map(self._moved, place))
 
-    def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int) -> Moved:
+    def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int, *, with_rows: bool) -> Moved:
         """What `steps` of descent, at most `stretch`, come to; the present state stays as it is."""
-        state = self._spare
+        state, rows = self._spare, self.rows() if with_rows else None
         losses = torch.cat([self._step(part, size, rngs[part], state[part]) for part in self.parts]).cpu().numpy()
         growth = torch.linalg.vector_norm(state, dim=(1, 2)).square() / self.norm_at_start
-        return Moved(state, losses, losses, growth.cpu().numpy())
+        return Moved(state, losses, losses, growth.cpu().numpy(), rows)
 
     def accept(self, moved: Moved) -> None:
         """Go on from there; the place of the present state is free for the next."""

@@ -135,9 +135,8 @@ def _descend(learners: Learners, plan: Plan, rngs: list[np.random.Generator]) ->
     try:
         while moment[0] < plan.steps:
             done, *_, random = moment
-            here = learners.rows() if done % plan.record_every == 0 else None
             steps = min(stretch, plan.steps - done, plan.record_every - done % plan.record_every)
-            moved = learners.moved(plan.step_size, rngs, steps)
+            moved = learners.moved(plan.step_size, rngs, steps, with_rows=done % plan.record_every == 0)
             if not (moved.growth <= RUNAWAY).all():
                 if steps == 1:
                     records = _records(learners, plan, rows, (done, learners.state, moved.first, random))
@@ -147,8 +146,8 @@ def _descend(learners: Learners, plan: Plan, rngs: list[np.random.Generator]) ->
                 for rng, before in zip(rngs, random, strict=True):
                     rng.bit_generator.state = before
                 continue
-            if here is not None:
-                rows.append((done, [row | {"loss": float(x)} for row, x in zip(here, moved.first, strict=True)]))
+            if moved.rows is not None:
+                rows.append((done, [row | {"loss": float(x)} for row, x in zip(moved.rows, moved.first, strict=True)]))
             learners.accept(moved)  # the factors before stay as they are until the next step
             moment = (done + steps, moved.state, moved.last, [rng.bit_generator.state for rng in rngs])
             bar.update(steps)

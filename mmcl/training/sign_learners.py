@@ -49,7 +49,7 @@ class SignLearners(Learners):
         ]
         self._pool = ThreadPoolExecutor(max(1, len(self._benches) - 1), "mmcl-learners")
 
-    def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int) -> Moved:
+    def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int, *, with_rows: bool) -> Moved:
         """What `steps` of descent, at most `stretch`, come to; a learner that runs away stops where it does."""
         before, after = self.state.numpy(), self._spare.numpy()
         losses, squares = np.full((len(rngs), steps), np.nan), np.empty(len(rngs))
@@ -65,6 +65,7 @@ class SignLearners(Learners):
 
         others = [self._pool.submit(work, *bench) for bench in self._benches[1:]]
         try:
+            rows = self.rows() if with_rows else None  # of the state before, while the others are at work already
             work(*self._benches[0])
         finally:
             for _ in todo:  # on an interrupt, nothing is left for the others
@@ -72,7 +73,7 @@ class SignLearners(Learners):
             _waited(others)  # no thread draws from the caller's generators once this is left
         for other in others:
             other.result()
-        return Moved(self._spare, losses[:, 0], losses[:, -1], squares / self.norm_at_start.numpy())
+        return Moved(self._spare, losses[:, 0], losses[:, -1], squares / self.norm_at_start.numpy(), rows)
 
 
 def _waited(others: Sequence[Future[None]]) -> None:

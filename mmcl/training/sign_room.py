@@ -10,6 +10,8 @@ from numpy import ndarray as Array
 from numpy.typing import DTypeLike
 
 BLOCK = 128  # pairs at a time: they stay in the cache from one operation to the next
+UNPACKED = 10**6  # multiplications up to which OpenBLAS does not copy the factors of a product, which is faster
+WIDE, LONG = 128, 512  # above so many dimensions too few pairs would be left, and are taken so many at a time instead
 ROWS = 16  # pairs whose signs are spread out at a time: whole bytes of bits
 
 
@@ -33,7 +35,7 @@ class Room(NamedTuple):
     @classmethod
     def empty(cls, size: int, dim: int, dtype: DTypeLike) -> Room:
         """For batches of `size` pairs in `dim` dimensions each."""
-        rows = min(size, BLOCK)
+        rows = min(size, LONG if dim > WIDE else min(BLOCK, UNPACKED // dim**2))
         return cls(
             flat=np.empty(2 * dim * ROWS, dtype),
             both=np.empty((2, dim, dim), dtype),

@@ -166,11 +166,11 @@ def test_an_interrupt_loses_nothing(monkeypatch):
     undisturbed = train_many(WORLD, InfoNCE(3.0), rngs=rngs(), width=6, **SETTINGS | {"steps": 7})
     moved, calls = many.Learners.moved, []
 
-    def seven(self, *arguments):
+    def seven(self, *arguments, **more):
         calls.append(1)
         if len(calls) == 8:
             raise KeyboardInterrupt
-        return moved(self, *arguments)
+        return moved(self, *arguments, **more)
 
     monkeypatch.setattr(many.Learners, "moved", seven)
     with pytest.raises(TrainingInterrupted) as stop:

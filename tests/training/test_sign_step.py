@@ -33,7 +33,7 @@ def filled(n, d, dtype=np.float64):
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 2e-5)])
-@pytest.mark.parametrize(("n", "d"), [(1, 2), (8, 5), (1100, 70), (513, 32), (300, 64)])
+@pytest.mark.parametrize(("n", "d"), [(1, 2), (8, 5), (1100, 70), (513, 32), (300, 64), (450, 100), (600, 130)])
 @pytest.mark.parametrize("objective", [InfoNCE(4.0, negatives=511.0), InfoNCE(0.3, negatives=0.0)], ids=str)
 def test_its_slopes_are_those_of_the_general_form(objective, n, d, dtype, rtol):
     batch = filled(n, d, dtype)
