@@ -128,14 +128,14 @@ class Step(NamedTuple):
 def _step(system: System, y: State, size: float, tolerance: float) -> Step:
     """One extrapolated step, and whether its error was small enough."""
     allowed = tolerance * system.tolerance(y)
-    linearised = system.linearised(y)
+    linearised, velocity = system.linearised(y), system.velocity(y)
     table: list[State] = []
-    values = [y, size * system.velocity(y)]
+    values = [y, size * velocity]
     work, best = 0, (np.inf, size * GROWTH[0])
     previous = np.inf
     for row in range(1, ROWS + 1):
         work += row + 1  # substeps, and one factorisation
-        values += _substeps(system, linearised(size / row), y, size / row, row)
+        values += _substeps(system, linearised(size / row), y, velocity, size / row, row)
         diagonal = [values[-1]]
         for column, older in enumerate(table, start=1):
             diagonal.append(diagonal[-1] + (diagonal[-1] - older) / (row / (row - column) - 1))
@@ -156,11 +156,12 @@ def _step(system: System, y: State, size: float, tolerance: float) -> Step:
     return Step(size, y, np.array(values), row, min(best[1], size / 2), False)
 
 
-def _substeps(system: System, solve: Solve, y: State, h: float, count: int) -> list[State]:
-    states = []
-    for _ in range(count):
-        y = y + solve(h * system.velocity(y))
-        states.append(y)
+def _substeps(system: System, solve: Solve, y: State, velocity: State, h: float, count: int) -> list[State]:
+    """So many basic steps of size h from y on, where the velocity is known."""
+    states = [y + solve(h * velocity)]
+    while len(states) < count:
+        y = states[-1]
+        states.append(y + solve(h * system.velocity(y)))
     return states
 
 
