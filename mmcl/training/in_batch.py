@@ -45,15 +45,14 @@ def in_batch(features: Features, inverse_temperature: float, *, block: int | Non
     block = max(BLOCK, ROWS * len(features.a)) if block is None else block
     (f_a, f_b), scale = features, inverse_temperature / len(features.a)
     found = _shared(features, inverse_temperature, block) or _apart(features, inverse_temperature, block)
-    rows, columns, weights = found
-    loss = (rows + columns).mean() - 2 * scale * _inner(f_a, f_b)
+    losses, weights = found
     pull_a, pull_b = torch.zeros_like(f_a), torch.zeros_like(f_b)
     for part, weight in weights:  # into place: a copy of the features would cost more than a block
         pull_a[part].addmm_(weight, f_b)
         pull_b.addmm_(weight.T, f_a[part])
     # The pairs' own pull last: beside it the digits of the sums would be lost, block after block.
     gradient = Pair(pull_a.sub_(f_b, alpha=2).mul_(scale), pull_b.sub_(f_a, alpha=2).mul_(scale))
-    return float(loss), gradient, float(_inner(gradient.a, f_a))  # the loss is a function of τ² f_A
+    return float(losses.mean()), gradient, float(_inner(gradient.a, f_a))  # the loss is a function of τ² f_A
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
@@ -70,16 +69,17 @@ def _blocks(features: Features, tau2: float, block: int) -> Iterator[tuple[slice
         yield part, torch.mm(tau2 * f_a[part], f_b.T, out=place[: n - first])
 
 
-def _shared(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor, Blocks] | None:
-    r"""$\log\sum_je^{S_{ij}}$, $\log\sum_ie^{S_{ij}}$, and both softmaxes added, from one exponential.
+def _shared(features: Features, tau2: float, block: int) -> tuple[Tensor, Blocks] | None:
+    r"""The losses of the pairs, and both softmaxes added, from one exponential.
 
     $e^{S_{ij}-\max_jS_{ij}}$ serves the columns too, unless a column lies so far below a row that it underflows: None.
     """
     n, held, shift = len(features.a), [], torch.tensor(-math.inf)
-    tops, totals = [], []
+    tops, totals, own = [], [], []
     column = features.b.new_zeros(n, dtype=torch.float64)  # of many blocks, whose roundings would add up
     for part, scores in _blocks(features, tau2, block):
         top = scores.amax(dim=1)
+        own.append(scores.diagonal(part.start).to(torch.float64, copy=True))
         e = scores.sub_(top[:, None]).exp_()
         higher = torch.maximum(shift, top.max())
         column.mul_((shift - higher).exp()).add_(e.T @ (top - higher).exp())
@@ -88,9 +88,9 @@ def _shared(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor
         totals.append(e.sum(dim=1))
         if n * n <= block:  # a matrix of one block is formed once
             held.append((part, e))
-    top, total = torch.cat(tops), torch.cat(totals)
-    rows, columns, share = top + total.log(), (shift + column.log()).to(top.dtype), (1 / column).to(top.dtype)
-    if not float(rows.max() - columns.min()) < -0.7 * math.log(torch.finfo(top.dtype).tiny):
+    top, total, share = torch.cat(tops), torch.cat(totals), (1 / column).to(features.b.dtype)
+    spread = (top + total.log()).max() - shift - column.log().min()
+    if not float(spread) < -0.7 * math.log(torch.finfo(top.dtype).tiny):
         return None
 
     def weights() -> Iterator[tuple[slice, Tensor]]:
@@ -100,16 +100,30 @@ def _shared(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor
             torch.addr(1 / total[part, None], (top[part] - shift).exp(), share, out=factor)
             yield part, e.mul_(factor)
 
-    return rows, columns, weights()
+    return _losses(torch.cat(own), top, total, shift, column), weights()
 
 
-def _apart(features: Features, tau2: float, block: int) -> tuple[Tensor, Tensor, Blocks]:
+def _apart(features: Features, tau2: float, block: int) -> tuple[Tensor, Blocks]:
     """The same with an exponential of its own for each direction, at any spread of the scores."""
-    rows, columns = [], torch.full_like(features.b[:, 0], -math.inf)
-    for _, scores in _blocks(features, tau2, block):
-        rows.append(scores.logsumexp(dim=1))
-        columns = torch.logaddexp(columns, scores.logsumexp(dim=0))
-    along = torch.cat(rows)
-    blocks = _blocks(features, tau2, block)
-    both = ((p, (s - along[p, None]).exp_().add_(s.sub_(columns).exp_())) for p, s in blocks)
-    return along, columns, both
+    tops, totals, own = [], [], []
+    peak, column = torch.full_like(features.b[:, 0], -math.inf), features.b.new_zeros(len(features.b)).double()
+    for part, scores in _blocks(features, tau2, block):
+        own.append(scores.diagonal(part.start).to(torch.float64, copy=True))
+        higher = torch.maximum(peak, scores.amax(dim=0))
+        column.mul_((peak - higher).exp()).add_((scores - higher).exp_().sum(dim=0))
+        peak = higher
+        tops.append(scores.amax(dim=1))
+        totals.append(scores.sub_(tops[-1][:, None]).exp_().sum(dim=1))
+    top, total = torch.cat(tops), torch.cat(totals)
+    # The largest score first: its digits would be lost in the logarithm of the sum.
+    log_total, log_column = total.log(), column.log().to(peak.dtype)
+    both = (
+        (p, (s - top[p, None]).sub_(log_total[p, None]).exp_().add_(s.sub_(peak).sub_(log_column).exp_()))
+        for p, s in _blocks(features, tau2, block)
+    )
+    return _losses(torch.cat(own), top, total, peak, column), both
+
+
+def _losses(own: Tensor, top: Tensor, total: Tensor, peak: Tensor, column: Tensor) -> Tensor:
+    """Those of the pairs, in double precision: sums along rows and columns in units of $e^{top}$, $e^{peak}$."""
+    return (top - own) + total.double().log() + (peak - own) + column.log()

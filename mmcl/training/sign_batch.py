@@ -63,7 +63,7 @@ class SignBatch(Pair[Array]):
             negatives: K.
 
         Returns:
-            Sums that are not finite where an exponential, or a product of factors, is too large for its type.
+            Sums that are not finite where an exponential or a product of factors leaves its type.
         """
         from mmcl.training.sign_kernel import slope_in_scores
 

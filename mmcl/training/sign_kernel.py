@@ -25,10 +25,11 @@ from numba import njit, types
 from numba.extending import overload
 from numpy import ndarray as Array
 
-from mmcl.training.sign_room import ROWS, Gradient, Room
+from mmcl.training.sign_room import Gradient, Room
 
 FACTORS = 64  # numbers that are seldom far above 2, whose product fits, in single precision too
 LOSSES = 8  # of pairs, in one logarithm
+TINY = 2.0**-1022  # below, a product of factors has lost digits, which later factors do not bring back
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -67,8 +68,7 @@ def _single(x: Any) -> Any:
     p = ((((S[7] * r + S[6]) * r + S[5]) * r + S[4]) * r + S[3]) * r + S[2]
     p = p * r * r + r + S_ONE
     power = np.int32((shifted.view(np.int32) + np.int32(127)) << np.int32(23)).view(np.float32)
-    value = p * power
-    value = value if x > np.float32(-87) else S_ZERO
+    value = p * power if x > np.float32(-87) else S_ZERO
     return value if x < np.float32(88) else np.float32(np.inf)
 
 
@@ -80,8 +80,7 @@ def _double(x: Any) -> Any:
     p = ((((p * r + D[6]) * r + D[5]) * r + D[4]) * r + D[3]) * r + D[2]
     p = p * r * r + r + 1.0
     power = np.int64((shifted.view(np.int64) + np.int64(1023)) << np.int64(52)).view(np.float64)
-    value = p * power
-    value = value if x > -708.0 else 0.0
+    value = p * power if x > -708.0 else 0.0
     return value if x < 709.0 else np.inf
 
 
@@ -94,9 +93,9 @@ def _exponential(x: Any) -> Callable[[Any], Any]:
 def spread(packed: UInt8[Array, " B"], shared: int, signs: Float[Array, "2 n d"], room: Room) -> None:
     """The bits of a batch as signs: n rows $(z,\\xi_A,\\xi_B)$, `shared` = r of them z."""
     _, n, d = signs.shape
-    flat, count, number = room.flat, 2 * d - shared, signs.dtype.type
-    for first in range(0, n, ROWS):
-        last = min(first + ROWS, n)
+    flat, count, number, rows = room.flat, 2 * d - shared, signs.dtype.type, len(room.flat) // (2 * d)
+    for first in range(0, n, rows):
+        last = min(first + rows, n)
         bits = packed[first * count // 8 : -(-last * count // 8)]
         for i in range(bits.size):
             byte = int(bits[i])
@@ -118,7 +117,7 @@ def spread(packed: UInt8[Array, " B"], shared: int, signs: Float[Array, "2 n d"]
 def slope_in_scores(signs: Float[Array, "2 n d"], weight: float, room: Room, slope: Float[Array, "d d"]) -> float:
     """The sum of the losses, and that of their slopes in $\\tau^2R$, at -2τ²R in `room.both`.
 
-    Not finite where an exponential, or a product of factors, is too large for its type; the slope is then of no use.
+    Not finite where an exponential or a product of factors leaves its type; the slope is then of no use.
     """
     n, block, part, loss = signs.shape[1], len(room.decay), room.pulls[2], 0.0
     for first in range(0, n, block):
@@ -142,7 +141,7 @@ def _pulled(scores: Float[Array, "n d"], far: Float[Array, "n d"], weight: float
     """The sum of the losses of a direction; every score becomes the slope of its pair's loss in τ²R."""
     n, d = scores.shape
     number = scores.dtype.type
-    half, loss, grown = number(0.5), 0.0, 0.0
+    half, loss, grown, least = number(0.5), 0.0, 0.0, 1.0
     for i in range(n):
         rest = weight
         for first in range(0, d, FACTORS):
@@ -154,6 +153,7 @@ def _pulled(scores: Float[Array, "n d"], far: Float[Array, "n d"], weight: float
                 product *= factor
                 e[j] = decay / factor * signs[j]
             rest *= product
+            least = min(least, rest)
         rests[i] = rest
     for i in range(n):
         rest = rests[i]
@@ -166,7 +166,7 @@ def _pulled(scores: Float[Array, "n d"], far: Float[Array, "n d"], weight: float
         row, share = scores[i], number(rests[i])
         for j in range(d):
             row[j] *= share
-    return loss + math.log1p(grown)
+    return loss + math.log1p(grown) if least >= TINY or weight == 0 else math.nan
 
 
 @compiled
@@ -184,14 +184,14 @@ def slope_in_factor(
     ab *= number(-2 * tau2 / norm)
     room.both[1] = ab.T
     loss = slope_in_scores(signs, weight, room, x)
-    x *= number(tau2 / (n * norm))
     work = 0.0
     for i in range(d):
         part, pull, score = number(0), x[i], ab[i]
         for j in range(d):
             part += pull[j] * score[j]
         work += part
-    work *= norm / (-2 * tau2)
+    work /= -2 * n
+    x *= number(tau2 / (n * norm))
     np.dot(x, latent[d:], slope[:d])
     np.dot(x.T, latent[:d], slope[d:])
     _less(slope[:d], work / square_a, latent[:d], scales[:d])

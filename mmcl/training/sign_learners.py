@@ -63,8 +63,10 @@ class SignLearners(Learners):
                     losses[i],
                 )  # fmt: skip
 
-        others = [self._pool.submit(work, *bench) for bench in self._benches[1:]]
+        others: list[Future[None]] = []
         try:
+            for bench in self._benches[1:]:
+                others.append(self._pool.submit(work, *bench))
             rows = self.rows() if with_rows else None  # of the state before, while the others are at work already
             work(*self._benches[0])
         finally:

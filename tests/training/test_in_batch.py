@@ -66,6 +66,32 @@ def test_scores_too_far_apart_for_one_exponential_have_two(block):
     assert all(_apart(one, other) < 1e-11 for one, other in zip(double[1], gradient, strict=True))
 
 
+@pytest.mark.parametrize("tau2", [100.0, 1e3, 1e4])
+def test_scores_far_apart_keep_the_digits_that_autograd_keeps(tau2):
+    """The logarithm of a sum is as large as its scores: exp(S - log sum) would lose what exp(S - max) / sum keeps."""
+    draw = torch.Generator().manual_seed(0)
+    a, b = 0.02 * torch.randn(2, 129, 3, generator=draw)
+    a[:, 0], b[:, 0] = torch.linspace(0.3, 1.7, 129), 1 + 2 / tau2 * torch.randn(129, generator=draw)
+    b[:5, 0] = -1
+    assert module._shared(Pair(a, b), tau2, 2**20) is None
+    _, due, _ = _by_definition(Pair(a.double(), b.double()), tau2)
+    leaves = Pair(a.clone().requires_grad_(), b.clone().requires_grad_())
+    single = torch.autograd.grad(loss(InBatchInfoNCE(tau2), leaves), tuple(leaves))
+    found = in_batch(Pair(a, b), tau2)[1]
+    for one, theirs, exact in zip(found, single, due, strict=True):
+        assert _apart(one, exact) < max(1e-6, 1.5 * _apart(theirs, exact))
+
+
+@pytest.mark.parametrize("tau2", [20.0, 100.0])
+def test_a_small_loss_is_right_to_the_round_off_of_one_and_not_of_its_scores(tau2):
+    draw = torch.Generator().manual_seed(0)
+    a = F.normalize(torch.randn(200, 64, generator=draw), dim=1)
+    b = F.normalize(a + 0.5 * F.normalize(torch.randn(200, 64, generator=draw), dim=1), dim=1)
+    due = _by_definition(Pair(a.double(), b.double()), tau2)[0]
+    assert due < 1e-3
+    assert in_batch(Pair(a, b), tau2)[0] == pytest.approx(due, abs=4 * torch.finfo(torch.float32).eps)
+
+
 def test_one_pair_has_no_negative_and_no_gradient():
     value, gradient, slope = in_batch(_features(1), 4.0)
     assert value == pytest.approx(0, abs=1e-15)

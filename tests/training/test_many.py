@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import wait
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -110,6 +110,33 @@ def test_an_interrupt_leaves_no_thread_at_work(monkeypatch):
     count = len(drawn)
     time.sleep(0.2)
     assert 0 < count == len(drawn)
+
+
+def test_an_interrupt_while_work_is_dealt_out_leaves_no_thread_at_work(monkeypatch):
+    monkeypatch.setattr(many, "available", lambda: 2)
+    submit, calls = ThreadPoolExecutor.submit, []
+
+    def interrupted(self, *arguments):
+        found = submit(self, *arguments)
+        calls.append(arguments)
+        if sum(len(one) == 3 for one in calls) == 2:  # a bench's, not the starting weights'
+            raise KeyboardInterrupt
+        return found
+
+    def slow(count, rng):
+        time.sleep(0.02)
+        return random_bits(count, rng)
+
+    generators = rngs(8)
+    start = train_many(ALIKE, InfoNCE(3.0), rngs=rngs(8), width=6, **SETTINGS)
+    monkeypatch.setattr("mmcl.training.sign_learners.random_bits", slow)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(TrainingInterrupted) as stop:
+        train_many(ALIKE, InfoNCE(3.0), rngs=generators, width=6, **SETTINGS)
+    before = [rng.bit_generator.state for rng in generators]
+    time.sleep(0.3)
+    assert before == [rng.bit_generator.state for rng in generators]
+    assert len(stop.value.trajectories) == len(start)
 
 
 def test_an_error_in_a_thread_is_raised(monkeypatch):

@@ -23,6 +23,7 @@ from mmcl.worlds import SMALL, UNEQUAL
 
 FRAME = np.linalg.qr(np.random.default_rng(3).standard_normal((6, 6)))[0]
 WORLD = replace(SMALL, signal_b=(1.0, 1.7), noise_b=0.3, basis_b=FRAME)
+WORLD_OF_7 = PairedData(signal_a=np.ones(3), ambient_dim=7)
 SETTINGS = {"width": 9, "step_size": 0.05, "steps": 15, "batch_size": 24, "record_every": 4}
 
 
@@ -53,6 +54,39 @@ def test_scores_whose_exponentials_overflow_are_no_trouble(scale):
     general = gradient_in_r(InfoNCE(scale, negatives=3.0), np.eye(6), Pair(*batch))
     assert loss == general[0] and np.isfinite(slope).all()
     np.testing.assert_array_equal(slope, general[1])
+
+
+def test_a_product_that_underflows_is_no_trouble():
+    """A thousand coordinates that agree make the product of their factors zero, and no later one brings it back."""
+    signs = np.where(np.random.default_rng(0).random((5, 1500)) < 0.5, -1.0, 1.0)
+    batch = SignBatch.empty(5, 1500, np.float64)
+    batch.a[:], batch.b[:] = signs, signs
+    batch.b[:, 1100:] *= -1
+    R = np.eye(1500)
+    loss, slope = gradient_in_r(InfoNCE(3.0, negatives=1.0), R, batch)
+    expected, general = gradient_in_r(InfoNCE(3.0, negatives=1.0), R, Pair(*batch))
+    assert loss == expected > 100 and np.abs(slope).max() > 0.1
+    np.testing.assert_array_equal(slope, general)
+
+
+@pytest.mark.parametrize(("dtype", "tau2"), [(np.float32, 1e-25), (np.float64, 1e-170)])
+def test_the_smallest_temperatures_keep_the_normaliser_in_place(dtype, tau2):
+    def end(tau2, dtype):
+        settings = {"width": 9, "steps": 20, "step_size": 0.1 / tau2, "batch_size": 64, "dtype": dtype}
+        return train(WORLD, InfoNCE(tau2, negatives=7.0), rng=np.random.default_rng(5), **settings)
+
+    found, due = end(tau2, dtype), end(1e-6, np.float64)
+    assert np.linalg.norm(found.weights.a) == pytest.approx(np.linalg.norm(due.weights.a), rel=1e-5)
+    np.testing.assert_allclose(found.theta[-1], due.theta[-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [8, 16, 40])
+def test_signs_are_spread_out_as_many_at_a_time_as_there_is_room_for(rows):
+    batch = SignBatch.empty(45, 7, np.float32)
+    batch.room = batch.room._replace(flat=np.empty(2 * 7 * rows, np.float32))
+    due = WORLD_OF_7.signs(45, rng=np.random.default_rng(1), dtype=np.float32)
+    for one, other in zip(batch.draw(3, np.random.default_rng(1)), due, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("optimizer", [GradientDescent(), Momentum(0.9), Adam()], ids=repr)
