@@ -12,7 +12,7 @@ MEASURED := _build/.measured
 SITE := _build/html/.built
 PACKAGE := $(shell find mmcl -name '*.py')
 PAGES := $(shell find book -type f -not -path '*/.*' -not -name '*.pyc') _config.yml _toc.yml CITATION.cff \
-  $(wildcard _build/bench/results.json)
+  $(wildcard _build/bench/*.json)
 
 # An active virtual environment, a user's PYTHONPATH or PYTHONHOME must not leak into ours.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from datetime import date
 from pathlib import Path
 
 from benchmarks import flow, in_batch, sweeps, training
 from benchmarks.growth import growths
 from benchmarks.machine import machine, versions
 from benchmarks.timing import say
-from mmcl.benchmark import AT_LEAST, Growth, Price, Race, Results, place, quantity
+from mmcl.benchmark import AT_LEAST, Growth, Price, Race, Results, code, place, quantity
 
 Found = Iterable[Race | Growth | Price | str]
 ROUNDS = 5
@@ -43,11 +44,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds, small sizes: a trial")
     parser.add_argument("--only", nargs="+", choices=list(parts(False)), help="some parts, not all")
-    parser.add_argument("--out", type=Path, default=place(), help="the JSON file (default: where the book looks)")
+    parser.add_argument("--out", type=Path, help="the JSON file (default: where the book looks; a trial's is another)")
     asked = parser.parse_args()
+    out = asked.out or place(trial=asked.quick or asked.only is not None)
+    day, hashed = date.today().isoformat(), code()
     races, growing, prices, omitted = [], [], [], []
     for name, run in parts(asked.quick).items():
         if asked.only and name not in asked.only:
+            omitted.append(f"{name}: was not asked for.")
             continue
         say(name)
         for found in run():
@@ -66,8 +70,9 @@ def main() -> None:
             else:
                 omitted.append(found)
                 say(f"  left out: {found}")
-    results = Results(machine(), versions(), tuple(races), tuple(growing), tuple(prices), tuple(omitted), asked.quick)
-    say(f"The measurements are in {results.save(asked.out)}.")
+    found = (tuple(races), tuple(growing), tuple(prices), tuple(omitted))
+    results = Results(machine(), versions(), *found, asked.quick, day, hashed)
+    say(f"The measurements are in {results.save(out)}.")
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def _metric_learning(rounds: int, n: int) -> Iterator[Race | str]:
     costs = compete({"ours": Contender("mmcl in_batch", lambda: ours(inputs), managed=True),
                      "theirs": Contender(title, lambda: _by_autograd(loss, inputs))}, rounds)  # fmt: skip
     yield Race("in-batch-metric-learning", f"in-batch loss and gradient, n = {largest:,}, m = {WIDTH}, float32",
-               **costs, note=_fairness("lightly"))  # fmt: skip
+               **costs, note=f"{_fairness('lightly')} It forms a matrix of (2n)² × (2n − 2) numbers.")  # fmt: skip
 
 
 def memory_of_the_machine() -> int:

@@ -73,7 +73,9 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--list", action="store_true", help="name the studies of the book")
     sweep.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="of a Dask cluster; without it, this machine")
     sweep.add_argument("--jobs", type=int, metavar="N", help="processes on this machine (default: one per core)")
-    sweep.add_argument("--store", type=Path, metavar="DIR", help="where finished cells are kept (default: MMCL_STORE)")
+    sweep.add_argument(
+        "--store", type=_folder, metavar="DIR", help="where finished cells are kept (default: MMCL_STORE)"
+    )
     sweep.add_argument("--out", type=_netcdf, metavar="FILE.nc", help="save as NetCDF instead of describing it")
     sweep.set_defaults(run=_sweep)
     return top
@@ -95,6 +97,13 @@ def _add_world(command: argparse.ArgumentParser) -> None:
     loss.add_argument("--negatives", type=float, metavar="K", help="weight of the negatives (default 1)")
     loss.add_argument("--positives-only", action="store_true", help="no negatives, no temperature")
     command.add_argument("--out", type=_target, metavar="FILE", help="save as .csv or .npz instead of printing CSV")
+
+
+def _folder(text: str) -> Path:
+    """A folder, which an empty text (a variable that is not set) is not."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a folder; got an empty text")
+    return Path(text)
 
 
 def _target(text: str, endings: tuple[str, ...] = (".csv", ".npz")) -> Path:
@@ -172,7 +181,7 @@ def _train(options: argparse.Namespace) -> int:
     from mmcl.training import TrainingDiverged, TrainingInterrupted, train
 
     data, objective = _world_and_objective(options)
-    seed = checks.whole(options.seed, "`--seed`", least=0)
+    seed = checks.whole(options.seed, "`--seed`", least=0, most=np.inf)
     try:
         run = train(
             data,
@@ -201,10 +210,10 @@ def _sweep(options: argparse.Namespace) -> int:
         return 0
     if options.study is None:
         raise ValueError("`study.toml | NAME` must be a file or a study of the book (see --list); got none.")
-    if options.scheduler and options.jobs is not None:
+    if options.scheduler is not None and options.jobs is not None:
         raise ValueError("`--jobs` must be left out with `--scheduler`, whose workers are as many as they are.")
     wanted = _study(options.study)
-    executor = sweeps.Cluster(options.scheduler) if options.scheduler else sweeps.Processes(options.jobs)
+    executor = sweeps.Processes(options.jobs) if options.scheduler is None else sweeps.Cluster(options.scheduler)
     try:
         table = sweeps.run(wanted, executor=executor, store=options.store, progress=True)
     except sweeps.SweepInterrupted as stop:

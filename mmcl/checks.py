@@ -79,8 +79,8 @@ def flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
-def whole(value: Any, name: str, least: int = 1) -> int:
-    """A whole number of at least `least`."""
+def whole(value: Any, name: str, least: int = 1, most: float = 2**53) -> int:
+    """A whole number of at least `least`, and of no more than can be counted."""
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
@@ -89,6 +89,8 @@ def whole(value: Any, name: str, least: int = 1) -> int:
         raise TypeError(f"{name} must be a whole number of at least {least}; got {_shown(value)}.") from None
     if number < least:
         raise ValueError(f"{name} must be a whole number of at least {least}; got {_shown(number)}.")
+    if number > most:
+        raise ValueError(f"{name} must be at most {most:,.0f}; got {_shown(number)}.")
     return number
 
 

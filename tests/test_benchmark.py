@@ -56,20 +56,38 @@ def test_a_slope_may_be_off_by_fifteen_hundredths():
 
 
 def test_the_table_begins_with_the_ratio_and_says_what_was_missed():
-    rows = [line for line in FOUND._repr_markdown_().splitlines() if line.startswith("| **")]
+    rows = [line for line in FOUND._repr_markdown_().splitlines() if line.startswith(("| **", "**Against"))]
     assert rows == [
+        "**Against others.** A ratio is what the other takes over what ours takes: above 1, ours is less.",
         "| **30** | 20 – 40 | ≥ 25 | 800 steps | 500 ms (mmcl.train) | 15 s (PyTorch loop, 2 threads) |",
-        "| **2** | – | ≤ 1.3, **missed** | one loss | 500 ms (mmcl.train) | 250 ms (4 products, 1 thread) |",
         "| **62.5** | – | ≥ 30 | memory | 4 MB (a) | 250 MB (b) |",
+        "**Against its parts.** A ratio is what ours takes over what the other takes: below 1, ours is less.",
+        "| **2** | – | ≤ 1.3, **missed** | one loss | 500 ms (mmcl.train) | 250 ms (4 products, 1 thread) |",
         "| **0.00** | 0.00 ± 0.15 ($m^0$) | a step | $m$ = 64 – 1,024 | 1 ms – 1 ms |",
     ]
 
 
 def test_the_table_says_on_what_it_was_measured_and_what_is_left_out():
     text = FOUND._repr_markdown_()
-    assert "Measured on A processor, 2 cores. Versions: numpy 2.4.6." in text and "- lightly: why." in text
+    assert "Measured, on A processor, 2 cores. Versions: numpy 2.4.6." in text and "- lightly: why." in text
     assert "- 800 steps, against PyTorch loop: Same steps." in text and "trial" not in text
     assert "A trial with few rounds" in replace(FOUND, quick=True)._repr_markdown_()
+
+
+def test_the_page_says_when_it_was_measured_and_whether_the_code_has_changed_since():
+    known = replace(FOUND, day="2026-01-02", code=benchmark.code())
+    assert "Measured on 2026-01-02, on A processor" in known.conditions and "changed" not in known.conditions
+    for other in (replace(known, code="0" * 32), FOUND):
+        assert "**The code has changed since; `make bench` measures it anew.**" in other.conditions
+
+
+def test_a_trial_leaves_the_whole_measurement_alone_and_is_shown_where_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "PACKAGE", tmp_path / "mmcl")
+    trial, whole = replace(FOUND, quick=True), replace(FOUND, day="2026-01-02")
+    trial.save(benchmark.place(trial=True))
+    assert results() == trial
+    whole.save(benchmark.place())
+    assert results() == whole and results(benchmark.place(trial=True)) == trial
 
 
 def test_a_competitor_that_was_stopped_is_shown_as_a_bound():
@@ -101,7 +119,7 @@ def test_the_figure_is_whole_with_widths_and_without():
     for found in (FOUND, replace(FOUND, growths=())):
         bundle = drawing(found)._repr_mimebundle_()
         assert bundle["text/html"].startswith('<figure class="align-default">') and "figcaption" in bundle["text/html"]
-        assert "800 steps, float32 30 times" in bundle["text/html"]
+        assert "800 steps, exact negatives, float32 30 times" in bundle["text/html"]
     assert drawing(replace(FOUND, races=(BARE,))) is None
 
 
@@ -113,7 +131,7 @@ def test_a_quantity_has_a_unit_that_suits_it():
 def test_the_results_lie_where_the_makefile_looks_for_them(pytestconfig):
     assert benchmark.place() == pytestconfig.rootpath / "_build" / "bench" / "results.json"
     makefile = (pytestconfig.rootpath / "Makefile").read_text(encoding="utf-8")
-    assert "_build/bench/results.json" in makefile and np.all([r.reached for r in (RUN, MEMORY)])
+    assert "_build/bench/*.json" in makefile and np.all([r.reached for r in (RUN, MEMORY)])
 
 
 PRICED = replace(FOUND, prices=(

@@ -12,13 +12,15 @@ from pathlib import Path
 from mmcl.benchmark.layout import Layout, Plans
 from mmcl.benchmark.records import AT_LEAST, AT_MOST, Cost, Growth, Price, Race, slope
 from mmcl.benchmark.table import growth_rows, price_rows, quantity, race_rows, said
+from mmcl.provenance import code_key, hashed
 
 __all__ = [
-    "AT_LEAST", "AT_MOST", "Cost", "Growth", "Layout", "Nothing", "Plans", "Price", "Race", "Results", "layouts",
-    "place", "quantity", "results", "slope",
+    "AT_LEAST", "AT_MOST", "Cost", "Growth", "Layout", "Nothing", "Plans", "Price", "Race", "Results", "code",
+    "layouts", "place", "quantity", "results", "slope",
 ]  # fmt: skip
 
 PACKAGE = Path(__file__).resolve().parents[1]
+ENGINE = ("mmcl.training.many", "mmcl.training.in_batch", "mmcl.flows", "mmcl.sweeps")
 FORMAT = "mmcl benchmark 1"  # changes when what a file holds does
 MISSING = (
     "Nothing has been measured on this copy yet: `make bench` runs the comparison, and the next `make book` shows it."
@@ -37,6 +39,8 @@ class Results:
         prices: what single pieces of work cost.
         omitted: what was left out, each with its reason.
         quick: whether it was a trial with few rounds.
+        day: when it began.
+        code: the hash of what was measured and of what measured it.
     """
 
     machine: dict[str, str]
@@ -46,6 +50,8 @@ class Results:
     prices: tuple[Price, ...] = ()
     omitted: tuple[str, ...] = ()
     quick: bool = False
+    day: str = ""
+    code: str = ""
     format: str = field(default=FORMAT)
 
     def __getitem__(self, id: str) -> Race | Growth | Price:
@@ -69,11 +75,13 @@ class Results:
 
     @property
     def conditions(self) -> str:
-        """On what, and with which versions, in two sentences."""
+        """On what, when, with which versions and with which code, in a few sentences."""
         machine = ", ".join(self.machine.values())
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         trial = " **A trial with few rounds: the numbers are rough.**" if self.quick else ""
-        return f"Measured on {machine}. Versions: {versions}.{trial}"
+        day = f" on {self.day}" if self.day else ""
+        same = "" if self.code == code() else " **The code has changed since; `make bench` measures it anew.**"
+        return f"Measured{day}, on {machine}. Versions: {versions}.{trial}{same}"
 
 
 class Nothing:
@@ -87,12 +95,13 @@ def results(path: Path | None = None) -> Results | Nothing:
     """What the last run on this copy measured.
 
     Args:
-        path: the file; None: where `make bench` leaves it.
+        path: the file; None: where `make bench` leaves it, or its trial where there is nothing else.
 
     Raises:
         ValueError: if the file is damaged or of another version.
     """
-    path = place() if path is None else path
+    if path is None:
+        path = place() if place().exists() else place(trial=True)
     if not path.exists():
         return Nothing()
     try:
@@ -117,9 +126,15 @@ def layouts(measured: Results | Nothing) -> Plans | Nothing:
     return Plans(tuple(Layout(one.work, one.median, cost["task"], cost["store"]) for one in cells))
 
 
-def place() -> Path:
-    """Where `make bench` leaves its measurements."""
-    return PACKAGE.parent / "_build" / "bench" / "results.json"
+def place(*, trial: bool = False) -> Path:
+    """Where `make bench` leaves its measurements, those of a trial or of some parts beside the whole."""
+    return PACKAGE.parent / "_build" / "bench" / ("trial.json" if trial else "results.json")
+
+
+def code() -> str:
+    """The hash of the engine, of the libraries that it stands on, and of the benchmark."""
+    races = (path.read_text(encoding="utf-8") for path in sorted((PACKAGE.parent / "benchmarks").glob("*.py")))
+    return hashed(*map(code_key, ENGINE), *races)
 
 
 def _read(stored: dict) -> Results:

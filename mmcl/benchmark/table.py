@@ -13,31 +13,47 @@ UNITS = ((1e-6, 1e-9, "ns"), (1e-3, 1e-6, "µs"), (1.0, 1e-3, "ms"), (120.0, 1.0
 SIZES = ((1e6, 1e3, "kB"), (1e9, 1e6, "MB"), (np.inf, 1e9, "GB"))
 
 
+LEADS = {
+    AT_LEAST: "**Against others.** A ratio is what the other takes over what ours takes: above 1, ours is less.",
+    AT_MOST: "**Against its parts.** A ratio is what ours takes over what the other takes: below 1, ours is less.",
+}
+"""What the ratio of a table is; the two tables differ in its direction."""
+ROUNDS = (
+    "Every ratio is the middle one of its rounds, which need not be the ratio of the two middle times; beside it stand "
+    "the lowest and the highest. A bar was set before anything was measured, and the middle ratio is held against it."
+)
+
+
 def race_rows(races: Sequence[Race]) -> str:
-    """A table of races, the ratio first, and their notes."""
+    """The races in two tables, ratios first, one for either direction of the ratio; and their notes."""
     if not races:
         return ""
-    head = ["ratio", "from – to", "promised", "work", "this package", "against"]
+    tables = [_table(lead, [race for race in races if race.relation == way]) for way, lead in LEADS.items()]
+    notes = [f"{_name(race)}: {race.note}" for race in races if race.note]
+    return "\n\n".join(part for part in (ROUNDS, *tables, said("Notes.", notes)) if part)
+
+
+def _table(lead: str, races: Sequence[Race]) -> str:
+    if not races:
+        return ""
+    head = ["ratio", "from – to", "bar", "work", "this package", "against"]
     lines = ["| " + " | ".join(head) + " |", "|--:|:--|:--|:--|:--|:--|"]
-    lines += ["| " + " | ".join(_cells(race)) + " |" for race in races]
-    return "\n".join(
-        [
-            *lines,
-            "",
-            said("Notes.", [f"{race.work}, against {race.theirs.name}: {race.note}" for race in races if race.note]),
-        ]
-    )
+    return "\n".join([lead, "", *lines, *("| " + " | ".join(_cells(race)) + " |" for race in races)])
+
+
+def _name(race: Race) -> str:
+    return race.work if race.theirs.name in race.work else f"{race.work}, against {race.theirs.name}"
 
 
 def _cells(race: Race) -> list[str]:
     more = "> " if race.censored and race.relation == AT_LEAST else ""
     low, high = race.ratios.min(), race.ratios.max()
-    promised = "–" if race.bound is None else f"{SIGNS[race.relation]} {number(race.bound)}"
+    bar = "–" if race.bound is None else f"{SIGNS[race.relation]} {number(race.bound)}"
     if race.bound is not None:
-        promised += "" if race.reached else ", **missed**"
+        bar += "" if race.reached else ", **missed**"
     spread = "–" if len(race.ratios) == 1 else f"{number(low)} – {number(high)}"
     ours, theirs = (_shown(cost, race.unit) for cost in (race.ours, race.theirs))
-    return [f"**{more}{number(race.ratio)}**", spread, promised, race.work, ours, more + theirs]
+    return [f"**{more}{number(race.ratio)}**", spread, bar, race.work, ours, more + theirs]
 
 
 def _shown(cost: Cost, unit: str) -> str:

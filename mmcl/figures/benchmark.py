@@ -16,8 +16,10 @@ from mmcl.figures import style
 from mmcl.figures.display import Display, show
 
 SHORT = {
-    "training-float32": "800 steps, float32",
-    "training-float64": "800 steps, float64",
+    "training-float32": "800 steps, exact negatives, float32",
+    "training-float64": "800 steps, exact negatives, float64",
+    "training-same-float32": "800 steps, the same loss, float32",
+    "training-same-float64": "800 steps, the same loss, float64",
     "full-gradient-start": "full gradient to 1%, at the start",
     "full-gradient-5": "full gradient to 1%, at t = 5",
     "widest": "a step at the largest width",
@@ -30,13 +32,16 @@ SHORT = {
     "memory-lightly": "memory, lightly",
     "flow": "exact flow, SciPy RK45",
     "flow-scaled": "exact flow until balanced, SciPy RK45",
+    "flow-unlike": "exact flow, modalities unlike, SciPy RK45",
+    "flow-lsoda-8": "exact flow of 8, SciPy LSODA",
+    "flow-lsoda-100": "exact flow of 100, SciPy LSODA",
     "flow-lsoda-1000": "exact flow of 1,000, SciPy LSODA",
 }
 """Races that the figure names; the table has all."""
 CAPTION = (
-    "<strong>Against others, on the same work, on this machine.</strong> Above: how many times more the other takes "
-    "than this package; bars run from the lowest round to the highest, ticks are what was promised. Below: a step "
-    "of training against the width."
+    "<strong>Against others, on this machine.</strong> Above: how many times more the other takes than this package; "
+    "left of the line, the other takes less. Lines run from the lowest round to the highest, ticks are the bars. "
+    "Below: a step of training against the width."
 )
 
 

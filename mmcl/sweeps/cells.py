@@ -88,9 +88,10 @@ class Cells:
             stored = json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except ValueError:
+        except (ValueError, RecursionError, IsADirectoryError, NotADirectoryError):
             stored = None
-        if not (isinstance(stored, dict) and stored.get("digest") == _digest(self.keys[index], stored.get("values"))):
+        whole = isinstance(stored, dict) and stored.get("digest") == _digest(self.keys[index], stored.get("values"))
+        if not (whole and isinstance(stored.get("seconds"), float)):
             raise ValueError(f"The stored cell {path} is damaged; remove it, and it is computed again.")
         return Outcome(stored["values"], float(stored["seconds"]))
 
@@ -137,7 +138,7 @@ def refusal(error: OSError, root: Path) -> OSError:
         return OSError(
             f"The store {root} is full ({error.strerror}); what is finished is kept whole: make room, and start again."
         )
-    return OSError(f"The store {root} cannot be written ({error.strerror}); set MMCL_STORE to a folder.")
+    return OSError(f"The store {root} cannot be written ({error.strerror}); give a folder, by `--store` or MMCL_STORE.")
 
 
 def cells_of(study: Study, root: Path | None = None) -> Cells:

@@ -209,8 +209,9 @@ def connected(address: str) -> Iterator[Any]:
         with warnings.catch_warnings():  # of versions that differ: `unfit` names them in a sentence
             warnings.filterwarnings("ignore", module=r"distributed")
             client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError, TimeoutError) as error:
-        said = " ".join(str(error).split()) or "no answer"
+    except Exception as error:  # whatever answers there may send anything
+        understood = isinstance(error, OSError | ValueError | TimeoutError)
+        said = (" ".join(str(error).split()) if understood else "what answers there is none") or "no answer"
         raise ConnectionError(
             f"`--scheduler` must be the address of a Dask scheduler that answers within {PATIENCE:.0f} s; "
             f"got {address!r} ({said})."

@@ -19,6 +19,8 @@ LATENTS: dict[str, type[Latents]] = {
     one.__name__: one for one in (Signs, GaussianLatents, UniformLatents, SparseLatents)
 }
 TOP = ("name", "title", "kind", "seeds", "run", "worlds", "objectives", "grid", "world", "objective")
+LONGEST = 100  # characters of a name
+SEEDS = 10**7  # more cells than a study can have
 Table = Mapping[str, Any]
 
 
@@ -45,6 +47,8 @@ def read(path: Path) -> Study:
         return _study(tomllib.loads(text), path)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path.name}: must be TOML; {error}.") from None
+    except RecursionError:
+        raise ValueError(f"{path.name}: must be TOML with fewer brackets within brackets.") from None
     except (TypeError, ValueError) as error:
         raise type(error)(f"{path.name}: {error}") from None
 
@@ -52,13 +56,18 @@ def read(path: Path) -> Study:
 def _study(table: Table, path: Path) -> Study:
     _known(table, TOP, "")
     name = _text(table.get("name", path.stem), "`name`")
-    if not name.replace("-", "").replace("_", "").isalnum():
-        raise ValueError(f"`name` must be letters, digits, - and _, as it names files; got {name!r}.")
+    if not name.replace("-", "").replace("_", "").isalnum() or len(name) > LONGEST:
+        raise ValueError(
+            f"`name` must be at most {LONGEST} letters, digits, - and _, as it names files; got {name[:LONGEST]!r}."
+        )
     title = _text(table.get("title", name), "`title`")
     kind = _chosen(table.get("kind", "train"), RUNS, "`kind`")
     run = _built(kind, _table(table.get("run", {}), "`run`"), "run")
     seeds = _seeds(table.get("seeds", 1 if kind is Trained else 0))
     if "grid" not in table:
+        for one in ("world", "objective"):
+            if one in table:
+                raise ValueError(f"`{one}` must be left out without a `grid`: each of `{one}s` has its own fields.")
         worlds = _named(table, "worlds", _world)
         return of_worlds(name, worlds, _named(table, "objectives", _objective), seeds, run=run, title=title)
     for other in ("worlds", "objectives"):
@@ -127,9 +136,11 @@ def _chosen(value: Any, options: Mapping[str, Any], name: str) -> Any:
 
 def _seeds(value: Any) -> list[int]:
     """So many, from 0 on, or a list of them."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return list(range(value))
-    return _list(value, "`seeds`")
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < SEEDS:
+        raise ValueError(f"`seeds` must be a whole number below {SEEDS:,}, or a list of seeds; got {value!r}.")
+    return list(range(value))
 
 
 def _text(value: Any, name: str) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any, get_args
+
+import numpy as np
 
 from mmcl import checks
 from mmcl.data import PairedData
@@ -56,7 +59,7 @@ def of_worlds(
     for world in worlds.values():
         checks.kind(world, PairedData, "each of `worlds`")
     for objective in objectives.values():
-        checks.kind(objective, tuple(OBJECTIVES.values()), "each of `objectives`")
+        checks.kind(objective, _kinds(run), "each of `objectives`")
     axes = (
         Axis("world", tuple(worlds.values()), "1", "world", tuple(worlds)),
         Axis("objective", tuple(objectives.values()), "1", "objective", tuple(objectives)),
@@ -94,25 +97,44 @@ def of_grid(
             have.
     """
     varied = Varied(Trained() if run is None else run, world, objective)
+    checks.kind(objective, _kinds(varied.run), "`objective`")
     if not axes:
         raise ValueError("`grid` must have at least one axis; got none.")
     for field in axes:
         if field not in varied.fields:
             raise ValueError(f"`grid` must have axes among {', '.join(varied.fields)}; got {field!r}.")
-    grid = [_axis(varied, field, values) for field, values in axes.items()]
+    grid = _axes(varied, axes)
     return Study(name, title or name, (*grid, *_seeds(varied.run, seeds)), varied.quantities, varied)
 
 
-def _axis(varied: Varied, field: str, values: Sequence[Any]) -> Axis:
-    """The values as the field keeps them, which refuses what it cannot be; several numbers at one place get a name."""
-    kept = tuple(varied.changed({field: value}).value(field) for value in values)
+def _kinds(run: Trained | Followed) -> tuple[type, ...]:
+    """The objectives that a cell can have."""
+    return tuple(one for one in OBJECTIVES.values() if run.random or one is not InBatchInfoNCE)
+
+
+def _axes(varied: Varied, axes: Mapping[str, Sequence[Any]]) -> list[Axis]:
+    """The values as their fields keep them; every combination that cells will have is built once, and may refuse."""
+    kept: dict[str, list[Any]] = {field: list(values) for field, values in axes.items()}
+    for part in ("run", "world", "objective"):
+        own = [field for field in axes if varied.fields[field] == part]
+        for place in product(*(range(len(axes[field])) for field in own)):
+            built = varied.changed({field: axes[field][i] for field, i in zip(own, place, strict=True)})
+            for field, i in zip(own, place, strict=True):
+                kept[field][i] = built.value(field)
+    return [_axis(field, tuple(values)) for field, values in kept.items()]
+
+
+def _axis(field: str, kept: tuple[Any, ...]) -> Axis:
+    """One of them; several numbers at one place get a name."""
     several = any(isinstance(value, tuple) for value in kept)
     return Axis(field, kept, *MEANINGS.get(field, ("1", field)), tuple(map(str, kept)) if several else ())
 
 
 def _seeds(run: Trained | Followed, seeds: Iterable[int]) -> tuple[Axis, ...]:
     """The axis of the seeds, where there is chance."""
-    found = tuple(checks.whole(seed, "each of `seeds`", least=0) for seed in seeds)
+    found = tuple(checks.whole(seed, "each of `seeds`", least=0, most=np.inf) for seed in seeds)
+    if run.random and not found:
+        raise ValueError("`seeds` must have at least one value where there is chance, as in training; got none.")
     if found and max(found) >= 2**31:
         raise ValueError(f"each of `seeds` must be below 2**31, as NetCDF has 32 bits for it; got {max(found)}.")
     if run.random:

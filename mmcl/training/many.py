@@ -78,7 +78,7 @@ def train_many(
     rngs = _sequence(rngs, "`rngs`")
     for rng in rngs:
         checks.generator(rng, "each of `rngs`")
-    if len({id(rng) for rng in rngs}) < len(rngs):
+    if len({id(rng.bit_generator) for rng in rngs}) < len(rngs):
         raise ValueError(
             "`rngs` must be different generators, or the learners would share their batches; got one twice."
         )
@@ -118,8 +118,8 @@ def _objectives(objective: Objective | Sequence[Objective], count: int) -> Seque
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.zeros(1, dtype=torch.float64, device=device)
-    except (RuntimeError, TypeError, AssertionError):
+        torch.zeros(1, dtype=torch.float64, device=device).cpu()
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
         raise ValueError(f"`device` must be one that torch can use here, in double precision; got {name!r}.") from None
     return device
 

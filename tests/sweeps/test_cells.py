@@ -37,14 +37,15 @@ def test_what_is_kept_comes_back_to_the_last_bit(cells, value):
     assert cells.load(1) is None and not list((cells.root / "cells" / "writing").iterdir())
 
 
-@pytest.mark.parametrize("harm", ["cut", "changed", "empty", "of another cell"])
+@pytest.mark.parametrize("harm", ["cut", "changed", "empty", "of another cell", "without its time", "deep"])
 def test_a_damaged_cell_is_refused_in_a_sentence(cells, harm):
     run(cells.study, executor=Serial(), store=cells.root)
     next(cells.root.glob("*.nc")).unlink()
     path = cells.path(0)
     text = path.read_text()
     harmed = {"cut": text[:-9], "changed": text.replace("0.33", "0.34"), "empty": "",
-              "of another cell": cells.path(1).read_text()}[harm]  # fmt: skip
+              "of another cell": cells.path(1).read_text(), "without its time": text.replace("seconds", "minutes"),
+              "deep": "[" * 100_000}[harm]  # fmt: skip
     assert harmed != text
     path.write_text(harmed)
     sentence = f"The stored cell {path} is damaged; remove it, and it is computed again."

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import socket
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,6 +136,24 @@ def test_a_scheduler_that_does_not_answer_is_named_within_ten_seconds(bench, tmp
     assert driver.last.startswith(
         f"mmcl sweep: `--scheduler` must be the address of a Dask scheduler that answers within 10 s; got '{address}' ("
     )
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"\0" * 4096])
+def test_what_answers_and_is_no_scheduler_is_named(answer):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):  # closed under it, at the end
+                while True:
+                    there, _ = server.accept()
+                    with there:
+                        there.recv(4096)
+                        there.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ConnectionError, match=f"got '{address}' \\("), connected(address):
+            pass
 
 
 def test_a_notebook_whose_loop_runs_already_gets_the_same_sentence():

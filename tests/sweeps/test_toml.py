@@ -126,16 +126,23 @@ def test_a_run_that_diverges_is_a_row_and_no_end_of_the_sweep(tmp_path):
         ("negatives = 0.5", "bias = 0.5", "`objectives[2].bias` is no field of a study; there are: inverse_temp"),
         ('"GaussianLatents"', '"Cauchy"', "`worlds[2].latents` must be one of 'Signs', 'GaussianLatents',"),
         ("[3, 5]", "[3, 3]", "`seed` must have different values; got 3 twice."),
-        ("[3, 5]", "[]", "`seed` must have at least one value; got none."),
+        ("[3, 5]", "[]", "`seeds` must have at least one value where there is chance, as in training; got none."),
+        ("[3, 5]", "0", "`seeds` must have at least one value where there is chance, as in training; got none."),
         (
             "[3, 5]",
             "[2147483648]",
             "each of `seeds` must be below 2**31, as NetCDF has 32 bits for it; got 2147483648.",
         ),
-        ("[3, 5]", "-1", "`seeds` must be a list; got -1."),
+        ("[3, 5]", "-1", "`seeds` must be a whole number below 10,000,000, or a list of seeds; got -1."),
+        ("[3, 5]", "5000000000", "`seeds` must be a whole number below 10,000,000, or a list of seeds; got 5000"),
+        ("width = 8", f"width = {10**30}", "`run`: `width` (m) must be at most 9,007,199,254,740,992; got 1000"),
         ("[3, 5]", "[0.5]", "each of `seeds` must be a whole number of at least 0; got 0.5."),
         ("seeds", 'kind = "drive"\nseeds', "`kind` must be one of 'train', 'flow'; got 'drive'."),
-        ("seeds", 'name = "a/b"\nseeds', "`name` must be letters, digits, - and _, as it names files; got 'a/b'."),
+        ("seeds", 'name = "a/b"\nseeds', "`name` must be at most 100 letters, digits, - and _, as it names"),
+        ("seeds", f'name = "{"a" * 300}"\nseeds', "`name` must be at most 100 letters, digits, - and _, as it names"),
+        ("[run]", "[world]\nnoise_a = 0.9\n[run]", "`world` must be left out without a `grid`: each of `worlds` has"),
+        ("seeds", "objective = 3\nseeds", "`objective` must be left out without a `grid`: each of `objectives` has"),
+        ("seeds", f"title = {'[' * 5000}\nseeds", "must be TOML with fewer brackets within brackets."),
         ("seeds = [3, 5]", "seeds = ", "must be TOML; "),
         ("[[worlds]]", "[[places]]", "`places` is no field of a study"),
         ("[run]", "[grid]\nwidth = [4]\n[run]", "`worlds` must be left out beside `grid`, which varies one world"),
@@ -156,6 +163,12 @@ def test_a_study_that_does_not_fit_is_refused_in_one_sentence(tmp_path, capsys, 
         ("bias = [-10, -5, 0]\n", "bias = -10\n", "`grid.bias` must be a list; got -10."),
         ("ambient_dim = [4, 8]", "ambient_dim = [4, 0]", "`ambient_dim` (d) must be a whole number of at least 1; got"),
         ("ambient_dim = [4, 8]\nbias = [-10, -5, 0]", "", "`grid` must have at least one axis; got none."),
+        (
+            "ambient_dim = [4, 8]",
+            "ambient_dim = [4, 8]\nsignal_a = [[1.0], [2, 2, 2, 1, 1]]",
+            "`signal_a` (σ_A) must have",
+        ),
+        ('"Sigmoid"', '"InBatchInfoNCE"', "`objective` must be"),
         ("run.until", "seeds = 2\nrun.until", "`seeds` must be left out where nothing is random, as in a flow; got 2"),
     ],
 )
@@ -163,6 +176,20 @@ def test_a_grid_that_does_not_fit_is_refused_in_one_sentence(tmp_path, before, a
     with pytest.raises((TypeError, ValueError)) as refused:
         _read(tmp_path, GRID.replace(before, after))
     assert str(refused.value).startswith(f"two-by-two.toml: {sentence}")
+
+
+def test_what_fits_in_every_combination_is_taken_though_it_would_not_fit_the_base(tmp_path):
+    text = GRID.replace("bias = [-10, -5, 0]", "signal_a = [[2, 1, 1], [2, 2, 1]]\nsignal_b = [[1, 1, 1], [3, 1, 1]]")
+    assert _read(tmp_path, text).size == 2 * 2 * 2
+
+
+def test_an_empty_option_is_not_one_that_was_left_out(tmp_path, capsys):
+    (tmp_path / "study.toml").write_text(WORLDS)
+    with pytest.raises(SystemExit):
+        main(["sweep", str(tmp_path / "study.toml"), "--store", ""])
+    assert "argument --store: must be a folder; got an empty text" in capsys.readouterr().err
+    assert main(["sweep", str(tmp_path / "study.toml"), "--scheduler", "", "--store", str(tmp_path)]) == 2
+    assert "`--scheduler` must be the address of a Dask scheduler that answers" in capsys.readouterr().err
 
 
 def test_a_study_that_is_not_there_is_named(tmp_path, capsys):
