@@ -50,9 +50,17 @@ def train_many(
 ) -> list[Trajectory]:
     r"""Train many learners of one world at once, each as `train` would train it, up to round-off.
 
+    InfoNCE on fair signs runs compiled, the learners on threads; all else is batched products, on any device.
+
+    >>> data = PairedData(signal_a=(2.0, 1.0), ambient_dim=8)
+    >>> settings = {"width": 16, "step_size": 0.1, "steps": 5, "batch_size": 32}
+    >>> runs = train_many(data, InfoNCE(4.0), rngs=np.random.default_rng(0).spawn(3), **settings)
+    >>> [run.steps for run in runs]
+    [5, 5, 5]
+
     Args:
         data: the world.
-        objective: of all of them, or one for each, all of one kind.
+        objective: InfoNCE, InBatchInfoNCE or PositiveOnly: of all of them, or one for each, all of one kind.
         rngs: one generator for each learner: where its weights and batches come from.
         step_size: η.
         steps: how many steps.
