@@ -108,7 +108,7 @@ def many_coordinates(rounds: int, r: int = COORDINATES) -> Iterator[Race | str]:
     if need > ROOM * memory_of_the_machine():
         yield (
             f"SciPy's LSODA at r = {r:,}: its dense Jacobian alone would hold {need / 1e9:,.0f} GB. It is shown at "
-            "r = 100 and r = 1,000."
+            "r = 8, 100 and 1,000."
         )
     else:
         yield from _against("flow-lsoda", data, HORIZON, "LSODA", 1, promised=False)
