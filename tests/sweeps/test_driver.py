@@ -148,7 +148,8 @@ def test_a_file_of_another_version_is_refused_in_a_sentence(small):
 def test_a_store_that_cannot_be_written_is_refused_before_the_work(small, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MMCL_STORE", str(tmp_path / "file" / "store"))
-    with pytest.raises(OSError, match=r"^The store .* cannot be written \(.*\); set MMCL_STORE to a folder\.$"):
+    sentence = r"^The store .* cannot be written \(.*\); give a folder, by `--store` or MMCL_STORE\.$"
+    with pytest.raises(OSError, match=sentence):
         run(small)
     assert not CALLS
 
