@@ -70,8 +70,8 @@ def main() -> None:
             else:
                 omitted.append(found)
                 say(f"  left out: {found}")
-    found = (tuple(races), tuple(growing), tuple(prices), tuple(omitted))
-    results = Results(machine(), versions(), *found, asked.quick, day, hashed)
+    everything = (tuple(races), tuple(growing), tuple(prices), tuple(omitted))
+    results = Results(machine(), versions(), *everything, asked.quick, day, hashed)
     say(f"The measurements are in {results.save(out)}.")
 
 

@@ -12,7 +12,7 @@ from benchmarks.in_batch import ROOM, memory_of_the_machine
 from benchmarks.timing import Contender, compete, cores, say, seconds
 from mmcl import InfoNCE, PairedData, Trajectory, gradient_flow, gradient_flows
 from mmcl.benchmark import AT_LEAST, AT_MOST, Cost, Race
-from mmcl.coordinates import FIRST, SPARSE
+from mmcl.coordinates import Coordinates, Samples, choices
 
 COORDINATES, HORIZON, TOLERANCE, PATIENCE = 10**5, 400.0, 1e-8, 120.0
 MILLION, WORLDS = 10**6, 100
@@ -176,10 +176,10 @@ def power(data: PairedData) -> float:
 
 
 def _against(id: str, data: PairedData, horizon: float, method: str, rounds: int, *, promised: bool) -> Iterator[Race]:
-    alike = np.array_equal(*(view.signal for view in data.views))
-    kind = "distinct" if alike else "distinct, modalities unlike"
+    coordinates = Coordinates.distinct(data)
+    kind = "distinct" if coordinates.alike else "distinct, modalities unlike"
     work = f"the exact flow, r = {data.signal_dim:,} {kind}, to t = {horizon:,.0f}, at {TOLERANCE:.0e}"
-    sampled = SAMPLED if alike and data.signal_dim >= SPARSE * FIRST else ""
+    sampled = SAMPLED if isinstance(next(choices(coordinates)), Samples) else ""
     mine, their_name = Contender("mmcl.gradient_flow", lambda: ours(data, horizon), managed=True), f"SciPy {method}"
     ours(world(8), 1.0)  # compiles the formulas
     begun = time.perf_counter()

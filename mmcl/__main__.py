@@ -222,7 +222,10 @@ def _sweep(options: argparse.Namespace) -> int:
     except (sweeps.CellFailed, sweeps.Unfit) as failed:
         print(f"mmcl sweep: {failed}", file=sys.stderr)
         return 2
-    print(sweeps.save(table, options.out) if options.out else table)
+    try:
+        print(sweeps.save(table, options.out) if options.out else table)
+    except OSError as error:
+        raise OSError(f"The table cannot go to {options.out or 'the output'} ({error.strerror}); the store has it.") from None
     return 0
 
 

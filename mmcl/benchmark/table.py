@@ -20,7 +20,7 @@ LEADS = {
 """What the ratio of a table is; the two tables differ in its direction."""
 ROUNDS = (
     "Every ratio is the middle one of its rounds, which need not be the ratio of the two middle times; beside it stand "
-    "the lowest and the highest. A bar was set before anything was measured, and the middle ratio is held against it."
+    "the lowest and the highest. A bar was set before the code was written, and the middle ratio is held against it."
 )
 
 

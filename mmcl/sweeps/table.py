@@ -64,8 +64,6 @@ def save(table: xarray.Dataset, path: Path) -> Path:
     try:
         table.to_netcdf(beside, engine="scipy")
         beside.replace(path)
-    except OSError as error:
-        raise OSError(f"The table {path} cannot be written ({error.strerror}); its cells are kept.") from None
     finally:
         beside.unlink(missing_ok=True)
     return path

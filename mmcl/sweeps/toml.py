@@ -20,7 +20,7 @@ LATENTS: dict[str, type[Latents]] = {
 }
 TOP = ("name", "title", "kind", "seeds", "run", "worlds", "objectives", "grid", "world", "objective")
 LONGEST = 100  # characters of a name
-SEEDS = 10**7  # more cells than a study can have
+SEEDS = 10**7  # more than anyone asks for, and still a list that fits into memory
 Table = Mapping[str, Any]
 
 

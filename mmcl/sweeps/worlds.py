@@ -115,6 +115,9 @@ def _kinds(run: Trained | Followed) -> tuple[type, ...]:
 def _axes(varied: Varied, axes: Mapping[str, Sequence[Any]]) -> list[Axis]:
     """The values as their fields keep them; every combination that cells will have is built once, and may refuse."""
     kept: dict[str, list[Any]] = {field: list(values) for field, values in axes.items()}
+    for field in axes:
+        if not kept[field]:
+            raise ValueError(f"`{field}` must have at least one value; got none.")
     for part in ("run", "world", "objective"):
         own = [field for field in axes if varied.fields[field] == part]
         for place in product(*(range(len(axes[field])) for field in own)):

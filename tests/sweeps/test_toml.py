@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray
 
 from mmcl import InfoNCE, PairedData, PositiveOnly, Sigmoid, sweeps
 from mmcl.__main__ import main
@@ -161,6 +163,11 @@ def test_a_study_that_does_not_fit_is_refused_in_one_sentence(tmp_path, capsys, 
         ("bias = [-10, -5, 0]\n", "tau = [1]\n", "`grid` must have axes among until, signal_a, signal_b, noise_a,"),
         ("bias = [-10, -5, 0]\n", "bias = []\n", "`bias` must have at least one value; got none."),
         ("bias = [-10, -5, 0]\n", "bias = -10\n", "`grid.bias` must be a list; got -10."),
+        (
+            "ambient_dim = [4, 8]\nbias = [-10, -5, 0]",
+            "signal_a = [[2, 1]]\nambient_dim = []",
+            "`ambient_dim` must have at least one value; got none.",
+        ),
         ("ambient_dim = [4, 8]", "ambient_dim = [4, 0]", "`ambient_dim` (d) must be a whole number of at least 1; got"),
         ("ambient_dim = [4, 8]\nbias = [-10, -5, 0]", "", "`grid` must have at least one axis; got none."),
         (
@@ -181,6 +188,25 @@ def test_a_grid_that_does_not_fit_is_refused_in_one_sentence(tmp_path, before, a
 def test_what_fits_in_every_combination_is_taken_though_it_would_not_fit_the_base(tmp_path):
     text = GRID.replace("bias = [-10, -5, 0]", "signal_a = [[2, 1, 1], [2, 2, 1]]\nsignal_b = [[1, 1, 1], [3, 1, 1]]")
     assert _read(tmp_path, text).size == 2 * 2 * 2
+
+
+def test_a_table_for_which_there_is_no_room_is_named_where_it_was_to_go(tmp_path, capsys, monkeypatch):
+    (tmp_path / "study.toml").write_text(WORLDS)
+    words = ["sweep", str(tmp_path / "study.toml"), "--store", str(tmp_path), "--jobs", "1"]
+    write = xarray.Dataset.to_netcdf
+
+    def full(self, path, **settings):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(xarray.Dataset, "to_netcdf", full)
+    assert main(words) == 2
+    assert f"The store {tmp_path} is full (No space left on device); what is finished is" in capsys.readouterr().err
+    monkeypatch.setattr(xarray.Dataset, "to_netcdf", write)
+    assert main(words) == 0
+    monkeypatch.setattr(xarray.Dataset, "to_netcdf", full)
+    assert main([*words, "--out", str(tmp_path / "out.nc")]) == 2
+    sentence = f"The table cannot go to {tmp_path}/out.nc (No space left on device); the store has it."
+    assert sentence in capsys.readouterr().err
 
 
 def test_an_empty_option_is_not_one_that_was_left_out(tmp_path, capsys):
