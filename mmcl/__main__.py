@@ -225,7 +225,7 @@ def _sweep(options: argparse.Namespace) -> int:
     try:
         print(sweeps.save(table, options.out) if options.out else table)
     except OSError as error:
-        raise OSError(f"The table cannot go to {options.out or 'the output'} ({error.strerror}); the store has it.") from None
+        raise OSError(f"The table cannot go to {options.out or 'stdout'} ({error.strerror}); it is kept.") from None
     return 0
 
 

@@ -205,7 +205,7 @@ def test_a_table_for_which_there_is_no_room_is_named_where_it_was_to_go(tmp_path
     assert main(words) == 0
     monkeypatch.setattr(xarray.Dataset, "to_netcdf", full)
     assert main([*words, "--out", str(tmp_path / "out.nc")]) == 2
-    sentence = f"The table cannot go to {tmp_path}/out.nc (No space left on device); the store has it."
+    sentence = f"The table cannot go to {tmp_path}/out.nc (No space left on device); it is kept."
     assert sentence in capsys.readouterr().err
 
 
