@@ -33,7 +33,7 @@ def _apart(found, expected) -> float:
     return float(torch.linalg.norm(found.double() - expected) / torch.linalg.norm(expected))
 
 
-@pytest.mark.parametrize("block", [1, 4000, 2**20], ids=["a row", "some rows", "all"])
+@pytest.mark.parametrize("block", [100, 4000, 2**20], ids=["small", "some", "all"])
 @pytest.mark.parametrize("tau2", [0.1, 1.0, 14.3, 100.0])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "single"])
 def test_the_loss_and_its_gradients_are_those_of_the_definition(dtype, tau2, block):
@@ -125,8 +125,9 @@ print(peak() - before)
 
 
 def test_a_batch_of_65536_pairs_needs_no_matrix_of_scores(tmp_path):
-    # Of eight kinds, so that sums over pairs are sums over kinds and the answer is known in double precision.
-    n, tau2, (few_a, few_b) = 65536, 4.0, (f.float() for f in _features(8, 4))
+    # Of eight kinds, so that sums over pairs are sums over kinds and the answer is known in double precision. Features
+    # are not narrower: some BLAS add up products of 8 columns or fewer one pair after the other, and lose digits.
+    n, tau2, (few_a, few_b) = 65536, 4.0, (f.float() for f in _features(8, 64))
     kinds = torch.randint(8, (n,), generator=torch.Generator().manual_seed(1))
     torch.save([few_a, few_b, kinds], tmp_path / "given")
     command = [sys.executable, "-c", LARGEST, str(tmp_path / "given"), str(tmp_path / "found")]
@@ -140,4 +141,4 @@ def test_a_batch_of_65536_pairs_needs_no_matrix_of_scores(tmp_path):
     assert value == pytest.approx(float(((rows + columns - 2 * scores.diagonal()) * count).sum() / n), rel=1e-6)
     assert _apart(a, (tau2 / n * ((weights * count) @ few_b - 2 * few_b))[kinds]) < 1e-6
     assert _apart(b, (tau2 / n * ((weights.T * count) @ few_a - 2 * few_a))[kinds]) < 1e-6
-    assert used < 4 * n * n / 40, "a fortieth of one matrix of scores; blocks and libraries take half of that"
+    assert used < 4 * n * n / 80, "an eightieth of one matrix of scores; features, gradients and libraries take half"
