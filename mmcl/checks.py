@@ -107,6 +107,8 @@ def scales(values: ArrayLike, name: str, *, zero_allowed: bool) -> tuple[float, 
 
 def real_array(values: ArrayLike, name: str, *, ndim: int, empty_allowed: bool = False) -> NDArray[np.float64]:
     """A finite real array of `ndim` dimensions, as float64; a copy only where the type asks for one."""
+    if isinstance(values, list | tuple) and any(isinstance(value, bool | np.bool_) for value in values):
+        raise TypeError(f"{name} must hold real numbers; got {_shown(values)}.")  # beside a number, NumPy takes it as 1
     try:
         raw = np.asarray(values)
     except (ValueError, RuntimeError):

@@ -83,6 +83,7 @@ def test_an_array_is_converted_but_never_copied_without_need():
         ([[1.0], [1.0, 2.0]], TypeError, "`x` must be an array of real numbers with rows of equal length."),
         ([["a"]], TypeError, "`x` must hold real numbers; got [['a']] of type <U1."),
         ([[True]], TypeError, "`x` must hold real numbers; got [[True]] of type bool."),
+        ([True, 1.0], TypeError, "`x` must hold real numbers; got [True, 1.0]."),
         ([[1j]], TypeError, "`x` must hold real numbers; got [[1j]] of type complex128."),
         ([1.0, 2.0], ValueError, "`x` must have 2 dimensions; got shape (2,)."),
         (np.ones((0, 3)), ValueError, "`x` must not be empty; got shape (0, 3)."),

@@ -41,12 +41,15 @@ class Axis:
             raise ValueError(f"`{self.name}` must have at least one value; got none.")
         if self.labels and len(self.labels) != len(self.values):
             raise ValueError(f"`{self.name}` must have {len(self.values)} labels; got {len(self.labels)}.")
-        for shown in (self.labels, self.values):
-            seen: set[Any] = set()
-            for one in shown:
+        for shown in (self.places, self.values):
+            seen: dict[Any, Any] = {}
+            for one, place in zip(shown, self.places, strict=True):
                 if one in seen:
-                    raise ValueError(f"`{self.name}` must have different values; got {one!r} twice.")
-                seen.add(one)
+                    twice = (
+                        f"{place!r} twice" if seen[one] == place else f"{seen[one]!r} and {place!r}, which are equal"
+                    )
+                    raise ValueError(f"`{self.name}` must have different values; got {twice}.")
+                seen[one] = place
 
     @property
     def places(self) -> tuple[Any, ...]:

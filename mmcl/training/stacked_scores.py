@@ -61,4 +61,4 @@ def _direction(near: Tensor, far: Tensor, scores: Tensor, log_k: Tensor) -> Slop
         pull = (far - u.tanh()) / 2
     excess = excess + log_k[:, None]
     pull *= -2 * excess.sigmoid()[:, :, None]
-    return torch.nn.functional.softplus(excess, threshold=torch.inf).mean(dim=1), near.mT @ pull
+    return torch.logaddexp(excess, torch.zeros_like(excess)).mean(dim=1), near.mT @ pull

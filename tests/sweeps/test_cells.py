@@ -82,3 +82,10 @@ def test_frozen_values_are_described_by_kind_and_fields():
     assert shown[1:] == [{"kind": "InfoNCE", "inverse_temperature": 4.0, "negatives": 1.0}, 0.5, None]
     with pytest.raises(TypeError, match=r"^A setting must be a number, a text, a list or a frozen value; got set\.$"):
         provenance.described({1, 2})
+
+
+def test_places_that_are_equal_are_named_by_their_labels():
+    with pytest.raises(ValueError, match=r"^`w` must have different values; got 'a' and 'c', which are equal\.$"):
+        Axis("w", ((1.0,), (2.0,), (1.0,)), "1", "a world", labels=("a", "b", "c"))
+    with pytest.raises(ValueError, match=r"^`w` must have different values; got 'a' twice\.$"):
+        Axis("w", ((1.0,), (2.0,)), "1", "a world", labels=("a", "a"))

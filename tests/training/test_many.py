@@ -8,14 +8,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, train, train_many
 from mmcl.latents import random_bits
-from mmcl.training import TrainingDiverged, TrainingInterrupted, gaussian_weights, many, orthonormal_weights
-from mmcl.training.learners import Learners
+from mmcl.training import TrainingDiverged, TrainingInterrupted, many, orthonormal_weights
 from mmcl.training.sign_step import SignStep
 
 WORLD = PairedData(signal_a=[2.0, 1.0], noise_a=0.5, ambient_dim=(4, 5))
@@ -43,43 +39,6 @@ def test_every_learner_is_that_of_train(objective, dtype, atol, width, world):
             np.testing.assert_allclose(run.columns()[name], column, rtol=1e2 * atol, atol=atol, err_msg=name)
         for w, v in zip(run.weights, alone.weights, strict=True):
             np.testing.assert_allclose(w, v, atol=atol)
-
-
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
-@pytest.mark.parametrize("device", DEVICES)
-def test_every_learner_is_that_of_train_on_every_device_there_is(objective, device):
-    together = train_many(WORLD, objective, rngs=rngs(), width=6, device=device, **SETTINGS)
-    for rng, run in zip(rngs(), together, strict=True):
-        np.testing.assert_allclose(run.theta, train(WORLD, objective, rng=rng, width=6, **SETTINGS).theta, atol=1e-12)
-
-
-class OneDevice(TorchDispatchMode):
-    """Refuses operations on tensors of two devices, which a graphics card refuses; numbers may come from anywhere."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor) and one.dim()]
-        places = {one.device.type for one in tensors}
-        assert len(places) <= 1 or "copy" in func.__name__, f"{func.__name__} on {sorted(places)}"
-        return func(*args, **(kwargs or {}))
-
-
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
-@pytest.mark.parametrize("finite", [True, False])
-def test_a_step_stays_on_its_device(objective, finite, monkeypatch):
-    starts = [gaussian_weights((4, 5), 6, rng=rng) for rng in rngs()]
-    learners = Learners(WORLD, [objective] * 3, starts, 8, np.float32, torch.device("meta"), 1)
-    monkeypatch.setattr(torch.Tensor, "__bool__", lambda self: finite)  # are exponentials? "meta" has no numbers
-    with OneDevice():
-        losses = [learners._step(part, 0.1, rngs()[part], learners._spare[part]) for part in learners.parts]
-    assert {one.device.type for one in [*losses, learners._spare]} == {"meta"}
-
-
-def test_an_operation_on_two_devices_is_seen():
-    with OneDevice(), pytest.raises(AssertionError, match="'cpu', 'meta'"):
-        torch.zeros(3, 3) @ torch.zeros(3, 3, device="meta")
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
