@@ -91,8 +91,8 @@ class _Sums(NamedTuple):
 
     @classmethod
     def none(cls, features: Tensor) -> _Sums:
-        n = len(features)
-        return cls(features.new_full((n,), -math.inf), features.new_zeros(n, dtype=torch.float64))
+        n, lowest = len(features), torch.finfo(features.dtype).min  # not -∞, which has no difference to itself
+        return cls(features.new_full((n,), lowest), features.new_zeros(n, dtype=torch.float64))
 
     def add(self, part: slice, scores: Tensor, dim: int) -> tuple[Tensor, Tensor]:
         """The largest scores so far, and the exponentials of a block in their units, in its place."""
@@ -126,7 +126,7 @@ def _shared(features: Features, tau2: float, block: int) -> tuple[Tensor, Iterab
     if not spread < -0.7 * math.log(torch.finfo(own.dtype).tiny):
         return None
     shift = down.top.max()
-    share = (shift - down.log).exp().to(own.dtype)
+    share = ((shift.double() - down.top.double()).exp() / down.total).to(own.dtype)
 
     def weights() -> Iterator[Block]:
         spare = None
@@ -168,4 +168,4 @@ def _keep_pairs(own: Tensor, rows: slice, columns: slice, scores: Tensor) -> Non
 
 def _losses(own: Tensor, along: _Sums, down: _Sums) -> Tensor:
     """Those of the pairs, in double precision."""
-    return sum(((sums.top - own).double() + sums.total.log() for sums in (along, down)), start=torch.zeros(()))
+    return sum((sums.top.double() - own + sums.total.log() for sums in (along, down)), start=torch.zeros(()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 LONGEST_CELL = 12
+IMPORTS = (ast.Import, ast.ImportFrom)
 CELL = re.compile(r"^(?P<fence>`{3,})\{code-cell\}[^\n]*\n(?P<body>.*?)^(?P=fence)\s*$", re.DOTALL | re.MULTILINE)
 OPTIONS = re.compile(r"\A---\n(?P<block>.*?)^---\n|\A(?P<lines>(?::[\w-]+:[^\n]*\n)+)", re.DOTALL | re.MULTILINE)
 FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
@@ -25,7 +27,8 @@ def cells(text: str) -> list[tuple[dict, str]]:
     found = []
     for cell in CELL.finditer(text):
         options = OPTIONS.match(cell["body"])
-        settings = yaml.safe_load(options["block"]) or {} if options and options["block"] else {}
+        written = options and (options["block"] or re.sub(r"^:", "", options["lines"] or "", flags=re.MULTILINE))
+        settings = yaml.safe_load(written) or {} if written else {}
         found.append((settings, cell["body"][options.end() :] if options else cell["body"]))
     return found
 
@@ -63,6 +66,23 @@ def test_cells_call_and_never_define(text):
     for _, code in cells(text):
         for node in ast.walk(ast.parse(re.sub(r"^%.*$", "", code, flags=re.MULTILINE))):
             assert not isinstance(node, forbidden), f"`{ast.unparse(node).splitlines()[0]}` belongs into mmcl"
+
+
+def test_cells_that_are_shown_run_when_they_are_pasted_in_order(text):
+    """No name comes from a cell that the page leaves out; folded cells count as shown."""
+    known, hidden = set(dir(builtins)), set()
+    for settings, code in cells(text):
+        nodes = list(ast.walk(ast.parse(re.sub(r"^%.*$", "", code, flags=re.MULTILINE))))
+        read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        loops = [node.target for node in nodes if isinstance(node, ast.comprehension)]
+        passing = {node.id for target in loops for node in ast.walk(target) if isinstance(node, ast.Name)}
+        made = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)} - passing
+        made |= {alias.asname or alias.name for node in nodes if isinstance(node, IMPORTS) for alias in node.names}
+        if {"remove-cell", "remove-input"} & set(settings.get("tags", [])):
+            hidden |= made
+            continue
+        assert not (missing := (read - passing - made - known) | (read & hidden) - made), f"{sorted(missing)} in {code[:60]!r}"
+        known |= made
 
 
 def test_figures_have_a_caption_and_a_name(text):

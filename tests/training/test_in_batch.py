@@ -82,6 +82,24 @@ def test_scores_far_apart_keep_the_digits_that_autograd_keeps(tau2):
         assert _apart(one, exact) < max(1e-6, 1.5 * _apart(theirs, exact))
 
 
+@pytest.mark.parametrize("tau2", [1e4, 1e8, 1e16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "single"])
+def test_equal_scores_of_any_size_share_the_pull(dtype, tau2):
+    """In units of their largest, before any logarithm: the logarithm of a sum has the digits of its scores only."""
+    twins = torch.ones(2, 1, dtype=dtype)
+    assert all((g == 0).all() for g in in_batch(Pair(twins, twins), tau2)[1])
+
+
+@pytest.mark.parametrize("block", [1, 2, 4])
+def test_scores_below_all_floats_weigh_nothing(block):
+    a, b = torch.tensor([[1.0, 0], [0, 1e20]]), torch.tensor([[1.0, -1e30], [0.5, 1e-20]])
+    scores = torch.tensor([[1.0, 0.5], [-torch.inf, 1.0]])
+    loss = sum(float((scores.logsumexp(dim) - scores.diagonal()).mean()) for dim in (0, 1))
+    value, gradient, _ = in_batch(Pair(a, b), 1.0, block=block)
+    assert value == pytest.approx(loss, rel=1e-6)
+    assert all(g.isfinite().all() for g in gradient)
+
+
 @pytest.mark.parametrize("tau2", [20.0, 100.0])
 def test_a_small_loss_is_right_to_the_round_off_of_one_and_not_of_its_scores(tau2):
     draw = torch.Generator().manual_seed(0)
