@@ -111,8 +111,10 @@ def real_array(values: ArrayLike, name: str, *, ndim: int, empty_allowed: bool =
         raise TypeError(f"{name} must hold real numbers; got {_shown(values)}.")  # beside a number, NumPy takes it as 1
     try:
         raw = np.asarray(values)
-    except (ValueError, RuntimeError):
-        raise TypeError(f"{name} must be an array of real numbers with rows of equal length.") from None
+    except (ValueError, RuntimeError, TypeError):
+        tensor = "; pass a tensor as `x.detach().float().cpu()`"
+        what = tensor if hasattr(values, "detach") else " with rows of equal length"
+        raise TypeError(f"{name} must be an array of real numbers{what}.") from None
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise TypeError(f"{name} must hold a number at every place; got an array with masked entries.")
     if raw.dtype.kind not in "fiu":

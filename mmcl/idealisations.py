@@ -71,13 +71,14 @@ def idealisations(found: Callable[[str], Evidence] = evidence) -> Idealisations:
 def _sizes(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
     wide, batch = found("enough-width"), found("batch-bias")
     good, power = wide["predicted width: share of runs good to 1%"], batch["power of n in the excess of the largest κ"]
+    enough, beyond = _at_least("n", float(batch.curves["enough"]), batch.curves["batch"])
     return (
         Row("width", "spread of log κ is $s\\,m^{-1/2}$, with $s$ in closed form",
             f"{100 * good.measured:.0f} % of runs within 1%, {100 * good.predicted:.0f} % predicted",
             f"1 % of κ, {OFTEN}", *_at_least("m", wide.curves["width"][-1], wide.curves["width"])),
         Row("batch", "a flow at every $n$; excess of the largest κ falls like $1/n$",
             f"power ${power.measured:.2f}$ at $\\tau^2=1$", "1 % of the largest κ",
-            *_at_least("n", float(batch.curves["enough"]), batch.curves["batch"])),
+            f"{enough} at $\\tau^2=1$", beyond),
     )  # fmt: skip
 
 
@@ -116,7 +117,7 @@ def _steps(found: Callable[[str], Evidence]) -> tuple[Row, ...]:
     clock, fine = _at_most("\\frac\\eta{1-\\beta}", slow[0] * GOOD / slow[1], momentum.curves["steps 0.9"])
     return (
         Row("step", "error of order one; edge at $2/\\lambda_{\\max}$",
-            f"{plain:.4f} at $\\eta={STEPS[0]}$; edge off by {1e6 * gap:.1f} millionths",
+            f"{plain:.4f} at $\\eta={STEPS[0]}$; edge off by {gap:.0e}, relatively",
             "0.01 in θ, noise shares and log κ", *_at_most("\\eta", STEPS[0] * GOOD / plain, STEPS)),
         Row("weight decay", "the flow at $s(t)=(e^{2\\lambda t}-1)/2\\lambda$; then the edge",
             f"{decayed[1]:.4f} in θ at $\\eta={decayed[0]:g}$; edge at {when.measured:.0f}, {when.predicted:.0f} due",

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from mmcl import checks
 
@@ -77,12 +78,17 @@ def test_an_array_is_converted_but_never_copied_without_need():
     assert checks.real_array(values.astype(np.float32), "`x`", ndim=2).dtype == np.float64
 
 
+TENSOR = "`x` must be an array of real numbers; pass a tensor as `x.detach().float().cpu()`."
+
+
 @pytest.mark.parametrize(
     ("values", "error", "sentence"),
     [
         ([[1.0], [1.0, 2.0]], TypeError, "`x` must be an array of real numbers with rows of equal length."),
         ([["a"]], TypeError, "`x` must hold real numbers; got [['a']] of type <U1."),
         ([[True]], TypeError, "`x` must hold real numbers; got [[True]] of type bool."),
+        (torch.ones(2, 2, requires_grad=True), TypeError, TENSOR),
+        (torch.ones(2, 2, dtype=torch.bfloat16), TypeError, TENSOR),
         ([True, 1.0], TypeError, "`x` must hold real numbers; got [True, 1.0]."),
         ([[1j]], TypeError, "`x` must hold real numbers; got [[1j]] of type complex128."),
         ([1.0, 2.0], ValueError, "`x` must have 2 dimensions; got shape (2,)."),

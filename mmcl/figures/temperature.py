@@ -109,8 +109,9 @@ def schedules(found: Evidence, names: tuple[str, ...]) -> Figure:
         figure, (left, right) = style.panels(2, height=3.1)
         for row, (name, colour) in enumerate(zip(names, colours, strict=True)):
             tau2, kappa = found.curves[f"{name} tau2"], found.curves[f"{name} kappa"]
-            left.plot(time[1:], tau2[1:], color=colour, lw=1.5)
-            right.plot(time[1:], kappa[1:], color=colour, lw=1.5)
+            line = {"color": colour, "lw": 1.5, "ls": "--" if name.startswith("linear") else "-"}
+            left.plot(time[1:], tau2[1:], **line)
+            right.plot(time[1:], kappa[1:], **line)
             done = float(found.curves[f"{name} done"])
             right.plot(
                 [done],

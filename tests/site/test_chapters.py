@@ -81,7 +81,9 @@ def test_cells_that_are_shown_run_when_they_are_pasted_in_order(text):
         if {"remove-cell", "remove-input"} & set(settings.get("tags", [])):
             hidden |= made
             continue
-        assert not (missing := (read - passing - made - known) | (read & hidden) - made), f"{sorted(missing)} in {code[:60]!r}"
+        assert not (missing := (read - passing - made - known) | (read & hidden) - made), (
+            f"{sorted(missing)} in {code[:60]!r}"
+        )
         known |= made
 
 
