@@ -195,16 +195,21 @@ def test_a_figure_follows_the_theme(contexts, address):
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_a_figure_that_scrolls_says_so_until_its_end(theme, contexts, address):
-    seen = visit(contexts["phone", theme], f"{address}/book/index.html")
+@pytest.mark.parametrize(
+    ("where", "what", "cue"),
+    [("index", ".mmcl-figure", "::after"), ("losses", ".pst-scrollable-table-container.scrolls", "::before")],
+    ids=["figure", "table"],
+)
+def test_what_scrolls_says_so_until_its_end(theme, where, what, cue, contexts, address):
+    seen = visit(contexts["phone", theme], f"{address}/book/{where}.html")
     try:
-        figure = seen.tab.locator(".bd-article .mmcl-figure").first
-        shown = "figure => getComputedStyle(figure, '::after').visibility"
-        assert figure.evaluate("figure => figure.scrollWidth > figure.clientWidth")
-        assert figure.evaluate(shown) == "visible"
-        figure.evaluate("figure => { figure.scrollLeft = figure.scrollWidth }")
-        seen.tab.wait_for_function("() => !document.querySelector('.bd-article .mmcl-figure').matches('.more')")
-        assert figure.evaluate(shown) == "hidden"
+        box = seen.tab.locator(f".bd-article {what}").first
+        shown = f"box => getComputedStyle(box, '{cue}').visibility"
+        assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+        assert box.evaluate(shown) == "visible"
+        box.evaluate("box => { box.scrollLeft = box.scrollWidth }")
+        seen.tab.wait_for_function(f"() => !document.querySelector('.bd-article {what}').matches('.more')")
+        assert box.evaluate(shown) == "hidden"
     finally:
         seen.tab.close()
 
