@@ -152,7 +152,7 @@ def many_worlds(rounds: int, count: int = WORLDS) -> Iterator[Race]:
     assert apart < 1e-7, f"flows at once differ from themselves by {apart:.1e}"
     costs = compete({"ours": Contender("mmcl.gradient_flows", lambda: gradient_flows(canonical, losses, times),
                                        managed=True),
-                     "theirs": Contender("mmcl.gradient_flow, in turn", one_by_one, managed=True)}, rounds)  # fmt: skip
+                     "theirs": Contender("gradient_flow, in turn", one_by_one, managed=True)}, rounds)  # fmt: skip
     yield Race(
         "flow-worlds",
         f"{len(losses)} exact flows at once, r = 8, 41 times",
