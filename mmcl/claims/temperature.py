@@ -166,8 +166,9 @@ SOONER = ("stages, down", "stages, down from 8", "linear, down")
 
 @claim(
     id="schedules",
-    statement="In the canonical world $\\tau^2=4$ is the best of the constants tried. A schedule that begins below it "
-    "is done, aligned and balanced, later; one that begins far above and soon comes down to it, a little sooner.",
+    statement="In the canonical world $\\tau^2=4$ is the best of the constants tried. Of the schedules tried, those "
+    "that begin below it are done, aligned and balanced, later; those that begin far above and soon come down to it, "
+    "a little sooner.",
     source="ours",
     chapter="temperature",
 )
