@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 
 class Course(Protocol):
     """What the flow needs of a temperature."""
@@ -71,8 +73,8 @@ class Ramp:
         """The value at time e."""
         share, slope = e / self.duration, 1 / self.duration
         if self.cosine:
-            angle = math.pi * share
-            share, slope = (1 - math.cos(angle)) / 2, math.pi * math.sin(angle) / 2 * slope
+            angle = np.pi * share
+            share, slope = (1 - np.cos(angle)) / 2, np.pi * np.sin(angle) / 2 * slope
         gap = self.last - self.first
         return self.first + gap * share, gap * slope
 
@@ -101,5 +103,5 @@ class Learned:
         """What ∂L/∂log τ² = -Λ asks for."""
         if self.logarithmic:
             return self.rate * total, 0.0, self.rate
-        factor = self.rate * math.exp(-2 * e)
+        factor = self.rate * np.exp(-2 * e)
         return factor * total, -2 * factor * total, factor

@@ -2,7 +2,8 @@ r"""A stiff-safe integrator of any order: linearly implicit Euler steps, extrapo
 
 One basic step of size h solves $(I-hJ)\,\Delta=h\,F(y)$, so modes that decay fast are damped, not followed. Running
 a basic step 1, 2, 3, ... times per stretch H and extrapolating the results to $h\to0$ (Aitken-Neville) raises the
-order by one a row; step size and number of rows follow from the error and from the work per unit of time.
+order by one a row; step size and number of rows follow from the error and from the work per unit of time. The rows of
+a small system are worked out side by side, for then a call costs more than what it works out.
 
 Source: Deuflhard (1985); Hairer & Wanner (1996), section IV.9. The system brings its own linear algebra, so a Jacobian
 that is diagonal plus low rank costs no more than the right-hand side.
@@ -16,27 +17,30 @@ from math import comb, factorial, prod
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
 State = Float[Array, " n"]
-Solve = Callable[[State], State]
+States = Float[Array, "k n"]
+Solve = Callable[[States], States]
 
 ROWS = 12  # at most; round-off in the extrapolation table grows with more
 SAFETY = 0.9
-LENIENT = 10.0  # the error that the shorter of two polynomials may have inside a step, in units of a step's
+LENIENT = 5.0  # the error that the shorter of two polynomials may have inside a step, in units of a step's
 GROWTH = (0.05, 8.0)  # smallest and largest change of the step size at once
+SMALL = 4096  # numbers of a state
+SET_UP = 4  # what a step costs before its first substep, in units of a substep of all rows
 
 
 class System(Protocol):
     r"""An autonomous system $\dot y=F(y)$ that can solve with $I-hJ$."""
 
-    def velocity(self, y: State) -> State:
-        """$F(y)$."""
+    def velocity(self, y: Float[Array, "*k n"]) -> Float[Array, "*k n"]:
+        """$F(y)$, of one state or of several."""
         ...
 
-    def linearised(self, y: State) -> Callable[[float], Solve]:
-        r"""h ↦ (b ↦ $(I-hJ)^{-1}b$) with $J=\partial F/\partial y$ at y."""
+    def linearised(self, y: State) -> Callable[[Float[Array, " rows"]], Solve]:
+        r"""h ↦ (b ↦ $(I-hJ)^{-1}b$) with $J=\partial F/\partial y$ at y, for several h; b has the last of them."""
         ...
 
     def coasting(self, y: State) -> State | None:
@@ -54,6 +58,7 @@ def integrate(
     times: Float[Array, " T"],
     tolerance: float,
     watch: Callable[[State], None] | None = None,
+    first: float | None = None,
 ) -> Iterator[State]:
     """The states at `times` (increasing, from 0), one after another.
 
@@ -65,11 +70,13 @@ def integrate(
         times: where the solution is wanted; the last one is stepped on exactly, and never beyond.
         tolerance: local error allowed per step, in units of `system.tolerance`.
         watch: told the end of every step; what it raises ends the run.
+        first: the size of the step to begin with; None: a small one.
 
     Raises:
         ArithmeticError: if the start has no finite velocity or the step size underflows, naming the time.
     """
-    now, y, stretch, given = 0.0, start, _first_stretch(system, start, tolerance), 0
+    now, y, given, rows = 0.0, start, 0, 4
+    stretch = _first_stretch(system, start, tolerance) if first is None else first
     while given < len(times):
         if times[given] <= now:
             given += 1
@@ -84,7 +91,8 @@ def integrate(
         # A remainder just above the stretch is split evenly, not into a step and a sliver.
         size = remaining if remaining <= stretch else min(stretch, remaining / 2)
         with _quiet():  # too bold a step is refused below
-            step = _step(system, y, size, tolerance)
+            step = _step(system, y, size, tolerance, rows)
+        rows = step.aimed
         if not step.accepted:
             stretch = step.proposed
             if not now + stretch > now:
@@ -93,9 +101,10 @@ def integrate(
         if watch is not None:
             watch(step.end)
         end = times[-1] if size == remaining else now + size
-        for time in times[given : np.searchsorted(times, end)]:
-            given += 1
-            yield _between(system, y, step, (time - now) / size, tolerance)
+        inside = times[given : np.searchsorted(times, end)]
+        if len(inside):
+            given += len(inside)
+            yield from _inside(system, y, step, (inside - now) / size, tolerance)
         # A stretch cut short by the last time says little about the next one.
         stretch = max(step.proposed, stretch) if size < stretch else step.proposed
         now, y = end, step.end
@@ -122,20 +131,19 @@ class Step(NamedTuple):
     values: Float[Array, "points n"]  # state and slope at the start, then the states along every row of the table
     rows: int
     proposed: float  # size of the next step
+    aimed: int  # its rows, as far as can be told
     accepted: bool
 
 
-def _step(system: System, y: State, size: float, tolerance: float) -> Step:
+def _step(system: System, y: State, size: float, tolerance: float, expected: int) -> Step:
     """One extrapolated step, and whether its error was small enough."""
-    allowed = tolerance * system.tolerance(y)
-    linearised, velocity = system.linearised(y), system.velocity(y)
+    allowed, velocity = tolerance * system.tolerance(y), system.velocity(y)
     table: list[State] = []
     values = [y, size * velocity]
-    work, best = 0, (np.inf, size * GROWTH[0])
-    previous = np.inf
-    for row in range(1, ROWS + 1):
-        work += row + 1  # substeps, and one factorisation
-        values += _substeps(system, linearised(size / row), y, velocity, size / row, row)
+    best = (np.inf, size * GROWTH[0], 2)
+    previous, before = np.inf, np.inf
+    for row, states in enumerate(_rows(system, y, velocity, size, expected), start=1):
+        values += states
         diagonal = [values[-1]]
         for column, older in enumerate(table, start=1):
             diagonal.append(diagonal[-1] + (diagonal[-1] - older) / (row / (row - column) - 1))
@@ -146,36 +154,70 @@ def _step(system: System, y: State, size: float, tolerance: float) -> Step:
         if not np.isfinite(error) or (row > 2 and error > 2 * max(previous, 1.0)):
             break  # the expansion does not converge at this size
         factor = np.clip(SAFETY * (0.65 / max(error, 1e-300)) ** (1 / row), *GROWTH)
-        candidate = (work / (size * factor), size * factor)
+        work = _work(row, y)
+        candidate = (work / (size * factor), size * factor, row)
         rising, best = candidate <= best, min(best, candidate)
         if error <= 1:
             # The last row was the cheapest so far: try a size that would need one more.
-            bolder = (work + row + 2) / work if rising and row < ROWS else 1.0
-            return Step(size, table[-1], np.array(values), row, best[1] * bolder, True)
-        previous = error
-    return Step(size, y, np.array(values), row, min(best[1], size / 2), False)
+            bolder = rising and row < ROWS
+            proposed = best[1] * (max(_work(row + 1, y) / work, size * factor / before) if bolder else 1.0)
+            return Step(size, table[-1], np.array(values), row, proposed, best[2] + bolder, True)
+        previous, before = error, size * factor
+    return Step(size, y, np.array(values), row, min(best[1], size / 2), row, False)
 
 
-def _substeps(system: System, solve: Solve, y: State, velocity: State, h: float, count: int) -> list[State]:
-    """So many basic steps of size h from y on, where the velocity is known."""
-    states = [y + solve(h * velocity)]
-    while len(states) < count:
-        y = states[-1]
-        states.append(y + solve(h * system.velocity(y)))
-    return states
+def _work(rows: int, y: State) -> float:
+    """Of a step of so many rows: substeps one after the other, and one factorisation a row."""
+    return SET_UP + rows if len(y) <= SMALL else rows * (rows + 3) / 2
 
 
-def _between(system: System, start: State, step: Step, place: float, tolerance: float) -> State:
-    """The state at a fraction of an accepted step; where its polynomial is not exact enough, by a step of its own."""
+def _rows(system: System, y: State, velocity: State, size: float, expected: int) -> Iterator[list[State]]:
+    """The states along one row of the table after the other; those expected side by side, if the system is small."""
+    linearised, row = system.linearised(y), 0
+    while row < ROWS:
+        last = max(row + 1, expected) if len(y) <= SMALL else row + 1
+        yield from _substeps(system, linearised, y, velocity, size, np.arange(row + 1, last + 1))
+        row = last
+
+
+def _substeps(
+    system: System,
+    linearised: Callable[[Float[Array, " rows"]], Solve],
+    y: State,
+    velocity: State,
+    size: float,
+    counts: Int[Array, " rows"],
+) -> list[list[State]]:
+    """Rows of so many basic steps from y on, where the velocity is known."""
+    h = size / counts
+    solve, h = linearised(h), h[:, None]
+    moving = y + solve(h * velocity)
+    rows = [[one] for one in moving]
+    for done in range(1, counts[-1]):
+        still = int(np.sum(counts > done))
+        moving = moving[-still:]
+        moving = moving + solve(h[-still:] * system.velocity(moving))
+        for own, one in zip(rows[-still:], moving, strict=True):
+            own.append(one)
+    return rows
+
+
+def _inside(system: System, start: State, step: Step, places: Float[Array, " k"], tolerance: float) -> Iterator[State]:
+    """The states at fractions of an accepted step; where its polynomial is not exact enough, by shorter steps."""
     points = 2 + step.rows * (step.rows - 1) // 2
-    full = (place - 1) ** np.arange(step.rows + 3) @ _polynomial(step.rows) @ step.values
-    short = (place - 1) ** np.arange(step.rows + 2) @ _polynomial(step.rows - 1) @ step.values[:points]
-    # The difference is the error of the shorter one, well above that of the other; and nothing is built on it.
-    if np.max(np.abs(full - short) / system.tolerance(start)) <= LENIENT * tolerance:
-        return full
-    with _quiet():
-        shorter = _step(system, start, place * step.size, tolerance)
-    return shorter.end if shorter.accepted else next(integrate(system, start, np.array([shorter.size]), tolerance))
+    full = _polynomial(step.rows) @ step.values
+    short = _polynomial(step.rows - 1) @ step.values[:points]
+    allowed = LENIENT * tolerance * system.tolerance(start)
+    found: list[State | None] = []
+    for place in places:
+        powers = (place - 1) ** np.arange(step.rows + 3)
+        state = powers @ full
+        # The difference is the error of the shorter one, well above that of the other; and nothing is built on it.
+        found.append(state if (np.abs(state - powers[:-1] @ short) <= allowed).all() else None)
+    missing = [place for place, state in zip(places, found, strict=True) if state is None]
+    shorter = integrate(system, start, step.size * np.array(missing), tolerance, first=step.size / 2)
+    for state in found:
+        yield next(shorter) if state is None else state
 
 
 @cache

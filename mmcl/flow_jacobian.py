@@ -20,8 +20,8 @@ from mmcl.flow_point import Point, columns
 from mmcl.symbolic.hyperbolic import compiled_rates
 
 
-def resolvent(at: Point, course: Course) -> Callable[[float], Solve]:
-    r"""h ↦ (b ↦ $(I-hJ)^{-1}b$) at a point of the flow, at a cost linear in r."""
+def resolvent(at: Point, course: Course) -> Callable[[Float[Array, " rows"]], Solve]:
+    r"""h ↦ (b ↦ $(I-hJ)^{-1}b$) at a point of the flow, at a cost linear in r; for several h."""
     slopes = _stacked(compiled_rates().lengths_partials(at.v, at.delta, *columns(at.clocks), *at.squares), at.v)
     slopes = slopes.reshape(3, 4, *at.v.shape)  # of a, b, c in v, δ, T_A, T_B
     moves = _theta_moves(at, slopes[2])
@@ -32,13 +32,15 @@ def resolvent(at: Point, course: Course) -> Callable[[float], Solve]:
     _, heat = course.log_tau2(at.course)
     *worlds, r = at.v.shape
 
-    def solver(h: float) -> Solve:
-        m = -h * block
+    def solver(h: Float[Array, " rows"]) -> Solve:
+        h = h.reshape(-1, *(1 for _ in worlds))  # an axis of step sizes before all others
+        h_p = h[..., None]
+        m = -h_p * block[:, :, None]
         m[0, 0] += 1
         m[1, 1] += 1
         inverse = np.array([[m[1, 1], -m[0, 1]], [-m[1, 0], m[0, 0]]]) / (m[0, 0] * m[1, 1] - m[0, 1] * m[1, 0])
-        moved = np.einsum("ij...,jx...->ix...", inverse, h * drive)
-        own = inner.copy()
+        moved = np.einsum("ij...,jx...->ix...", inverse, h_p * drive[:, :, None])
+        own = np.repeat(inner[None], len(h), axis=0)
         # ΔT = b_T + h (ΔΛ / N² - Λ Δlog N² / N²)
         for i in range(2):
             own[..., i, 5] += h / norms[..., i]
@@ -46,19 +48,20 @@ def resolvent(at: Point, course: Course) -> Callable[[float], Solve]:
         # Δe = (b_e + h ė_Λ ΔΛ) / (1 - h ė_e)
         damped = 1 / (1 - h * by_itself)
         own[..., 6, 5] = heat * damped * h * by_total
-        coupling = np.linalg.inv(np.eye(7) - own - np.einsum("xi...p,iy...p->...xy", sense, moved))
+        coupling = np.linalg.inv(np.eye(7) - own - np.einsum("xi...p,iy...p->...xy", sense[:, :, None], moved))
 
-        def solve(b: Array) -> Array:
-            given = b.reshape(*worlds, 2 * r + 3)
+        def solve(b: Float[Array, "k n"]) -> Float[Array, "k n"]:
+            last = slice(len(h) - len(b), None)
+            given = b.reshape(len(b), *worlds, 2 * r + 3)
             own_b = np.array([given[..., :r], given[..., r : 2 * r]])
-            local = np.einsum("ij...,j...->i...", inverse, own_b)
-            known = np.einsum("xi...p,i...p->...x", sense, local)
+            local = np.einsum("ij...,j...->i...", inverse[:, :, last], own_b)
+            known = np.einsum("xi...p,i...p->...x", sense[:, :, None], local)
             known[..., :2] += given[..., 2 * r : -1]
-            known[..., 6] += heat * damped * given[..., -1]
-            x = (coupling @ known[..., None])[..., 0]
-            local += np.einsum("ix...p,...x->i...p", moved, x)
-            last = damped * (given[..., -1] + h * by_total * x[..., 5])
-            return np.concatenate([*local, x[..., :2], last[..., None]], axis=-1).ravel()
+            known[..., 6] += heat * damped[last] * given[..., -1]
+            x = (coupling[last] @ known[..., None])[..., 0]
+            local += np.einsum("ix...p,...x->i...p", moved[:, :, last], x)
+            e = damped[last] * (given[..., -1] + h[last] * by_total * x[..., 5])
+            return np.concatenate([*local, x[..., :2], e[..., None]], axis=-1).reshape(b.shape)
 
         return solve
 

@@ -106,10 +106,10 @@ class FlowSystem:
         self.apart(allowed)[..., -3:] = np.maximum(1.0, np.abs(state[..., -3:]))
         return allowed
 
-    def apart(self, y: Float[Array, " n"]) -> Float[Array, "*W 2r+3"]:
-        """The state, world by world."""
+    def apart(self, y: Float[Array, "*k n"]) -> Float[Array, "*k *W 2r+3"]:
+        """The states, world by world."""
         *worlds, r = self.weights.shape
-        return y.reshape(*worlds, 2 * r + 3)
+        return y.reshape(*y.shape[:-1], *worlds, 2 * r + 3)
 
     def point(self, y: Array) -> Point:
         """The state unpacked, with the sums that couple the coordinates."""
@@ -174,8 +174,8 @@ class FlowSystem:
         rates[..., :-3] = 0
         return velocity
 
-    def linearised(self, y: Array) -> Callable[[float], Solve]:
-        r"""h ↦ (b ↦ $(I-hJ)^{-1}b$), each at a cost linear in r."""
+    def linearised(self, y: Array) -> Callable[[Float[Array, " rows"]], Solve]:
+        r"""h ↦ (b ↦ $(I-hJ)^{-1}b$), each at a cost linear in r; for several h."""
         return resolvent(self.point(y), self.course)
 
 

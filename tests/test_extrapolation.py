@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mmcl.extrapolation import _polynomial, integrate
+import mmcl.extrapolation
+from mmcl.extrapolation import _polynomial, _step, integrate
 
 
 @dataclass
@@ -19,11 +20,15 @@ class Linear:
     calls: int = 0
 
     def velocity(self, y):
-        self.calls += 1
-        return self.matrix @ (y - self.limit)
+        self.calls += y.size // len(self.limit)
+        return (y - self.limit) @ self.matrix.T
 
     def linearised(self, y):
-        return lambda h: lambda b: np.linalg.solve(np.eye(len(y)) - h * self.matrix, b)
+        def factorised(h):
+            inverse = np.linalg.inv(np.eye(len(y)) - h[:, None, None] * self.matrix)
+            return lambda b: np.einsum("kij,kj->ki", inverse[-len(b) :], b)
+
+        return factorised
 
     def coasting(self, y):
         return None
@@ -41,7 +46,7 @@ class Logistic:
         return y * (1 - y)
 
     def linearised(self, y):
-        return lambda h: lambda b: b / (1 - h * (1 - 2 * y))
+        return lambda h: lambda b: b / (1 - h[-len(b) :, None] * (1 - 2 * y))
 
     def coasting(self, y):
         return None
@@ -146,12 +151,35 @@ def test_many_output_times_cost_few_more_steps():
     assert cost[400] < 3 * cost[2]
 
 
+@pytest.mark.parametrize("expected", [1, 3, 12])
+def test_a_table_does_not_depend_on_which_of_its_rows_are_side_by_side(expected, monkeypatch):
+    wanted = _step(Logistic(), Logistic.start, 0.5, 1e-9, expected)
+    monkeypatch.setattr(mmcl.extrapolation, "SMALL", 0)  # one row after the other
+    due = _step(Logistic(), Logistic.start, 0.5, 1e-9, expected)
+    assert due.accepted and wanted.rows == due.rows > 3
+    np.testing.assert_allclose(wanted.values, due.values, rtol=1e-14)
+    np.testing.assert_allclose(wanted.end, due.end, rtol=1e-14)
+
+
+def test_what_a_polynomial_cannot_tell_is_found_by_shorter_steps(monkeypatch):
+    """Each at most half as long as the one before, so that a demand thousands of times as high costs little more."""
+    times, calls, states = np.linspace(0, 5, 40), [], []
+    for lenient in (1e300, 1e-3):
+        monkeypatch.setattr(mmcl.extrapolation, "LENIENT", lenient)
+        system = _decay([1.0])
+        states.append(np.array(list(integrate(system, np.ones(1), times, 1e-9)))[:, 0])
+        calls.append(system.calls)
+    rough, exact = (np.abs(found - np.exp(-times)).max() for found in states)
+    assert exact < 1e-9 < rough
+    assert calls[0] < calls[1] < 10 * calls[0], calls
+
+
 def test_the_end_of_the_record_is_stepped_on_exactly_and_never_passed():
     class Edge(Linear):
         """Does not exist from y = 2 on."""
 
         def velocity(self, y):
-            return np.ones(1) if y[0] < 2 else np.full(1, np.nan)
+            return np.where(y < 2, 1.0, np.nan)
 
     system = Edge(np.zeros((1, 1)), np.zeros(1))
     *_, last = integrate(system, np.zeros(1), np.array([0.5, 1.0, 1.9]), 1e-8)

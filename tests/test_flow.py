@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicSpline
 
 from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, gradient_flow, terminal_condition_number
+from mmcl.course import Held, Learned, Ramp
 from mmcl.extrapolation import integrate
 from mmcl.flow_system import FlowSystem
 from mmcl.worlds import CANONICAL, NOISELESS, UNEQUAL
@@ -121,10 +122,26 @@ def test_the_solver_s_linear_algebra_inverts_the_jacobian_of_its_velocity(world)
     nudge = 1e-5 * np.eye(len(y))
     jacobian = np.column_stack([(system.velocity(y + e) - system.velocity(y - e)) / 2e-5 for e in nudge])
     b = np.random.default_rng(0).standard_normal(len(y))
-    for h in (0.1, 10.0):
-        x = system.linearised(y)(h)(b)
+    sizes = np.array([0.1, 10.0])
+    for h, x in zip(sizes, system.linearised(y)(sizes)(np.array([b, b])), strict=True):
         # Central differences at 1e-5 are off by 1e-10 and by round-off, 1e-11.
         np.testing.assert_allclose(x - h * jacobian @ x, b, atol=1e-8 * (1 + h) * np.abs(x).max())
+
+
+@pytest.mark.parametrize("course", [Held(0.3), Learned(0.3, 0.7, True), Learned(0.3, 0.7, False), Ramp(0, 1, 5, True)])
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
+def test_several_states_and_step_sizes_at_once_are_each_of_them(course, together):
+    objectives = [InfoNCE(4.0, negatives=3.0), InfoNCE(2.0)]
+    worlds = [FlowSystem.of(world, one) for world, one in zip((UNEQUAL, CANONICAL), objectives, strict=True)]
+    system = replace(FlowSystem.together(worlds, objectives) if together else worlds[0], course=course)
+    rng = np.random.default_rng(0)
+    states, b = system.start + rng.uniform(0, 0.3, (2, 3, len(system.start)))
+    np.testing.assert_allclose(system.velocity(states), [system.velocity(y) for y in states], rtol=1e-13)
+    linearised, sizes = system.linearised(states[0]), np.array([0.1, 1.0, 10.0])
+    due = [linearised(sizes[i : i + 1])(b[i : i + 1])[0] for i in range(3)]
+    solve = linearised(sizes)
+    np.testing.assert_allclose(solve(b), due, rtol=1e-11)
+    np.testing.assert_allclose(solve(b[1:]), due[1:], rtol=1e-11)  # the last of them
 
 
 @pytest.mark.parametrize("world", [CANONICAL, NOISELESS, PairedData((1.5, 1.2, 0.6), noise_a=0.05, ambient_dim=7)])

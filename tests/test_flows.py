@@ -71,11 +71,13 @@ def test_the_linear_algebra_of_all_is_that_of_each():
     together = FlowSystem.together(alone, objectives)
     rng = np.random.default_rng(0)
     y, b = (together.start + rng.uniform(0, 0.3, together.start.shape) for _ in range(2))
-    solved = together.apart(together.linearised(y)(0.7)(b))
+    h = np.array([0.7])
+    solved = together.apart(together.linearised(y)(h)(b[None])[0])
     for system, state, right, due in zip(alone, together.apart(y), together.apart(b), solved, strict=True):
         r = len(system.weights)
         own = np.r_[:r, 8 : 8 + r, -3:0]
-        np.testing.assert_allclose(system.linearised(state[own])(0.7)(right[own]), due[own], rtol=1e-10, atol=1e-12)
+        (x,) = system.linearised(state[own])(h)(right[None, own])
+        np.testing.assert_allclose(x, due[own], rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,8 @@ def test_the_solver_s_linear_algebra_inverts_the_jacobian_with_a_learned_tempera
     nudge = 1e-5 * np.eye(len(y))
     jacobian = np.column_stack([(system.velocity(y + e) - system.velocity(y - e)) / 2e-5 for e in nudge])
     b = RNG(1).standard_normal(len(y))
-    for h in (0.1, 10.0):
-        x = system.linearised(y)(h)(b)
+    sizes = np.array([0.1, 10.0])
+    for h, x in zip(sizes, system.linearised(y)(sizes)(np.array([b, b])), strict=True):
         np.testing.assert_allclose(x - h * jacobian @ x, b, atol=1e-8 * (1 + h) * np.abs(x).max())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
@@ -17,8 +18,9 @@ from mmcl.training.loop import RUNAWAY
 from mmcl.training.sign_batch import SignBatch
 from mmcl.training.sign_step import SignStep
 
-STEPS = 16  # of a learner in one go: enough to forget what a call costs, few enough to be interrupted
-LONG = 2**27  # products of a sign and a number; a go that has more of them is shorter
+STEPS = 16  # of a learner at a time: enough to forget what a call costs, few enough to be interrupted
+LONG = 2**27  # products of a sign and a number; with more of them it is fewer steps
+PIECES = 128  # of so many steps, of all learners, in one go: threads seldom wait for the one that ends last
 
 
 class SignLearners(Learners):
@@ -41,7 +43,11 @@ class SignLearners(Learners):
         self._infonce = [one for one in objectives if isinstance(one, InfoNCE)]
         self._words = -(-batch_size * (2 * self.split - data.signal_dim) // 64)  # of random bits in a batch
         self._limits = RUNAWAY * self.norm_at_start.numpy()
-        self.stretch = max(1, min(STEPS, LONG // (4 * batch_size * self.split**2)))
+        work = 4 * batch_size * self.split**2
+        self._piece = max(1, min(STEPS, LONG // work))
+        self.stretch = max(
+            self._piece, min(self._piece * (PIECES // len(starts)), PIECES * LONG // (len(starts) * work))
+        )
         scales = self.scales.numpy().ravel()
         self._benches = [
             (SignBatch.empty(batch_size, self.split, dtype), SignStep(scales, tuple(self.state.shape[1:]), dtype))
@@ -51,17 +57,26 @@ class SignLearners(Learners):
 
     def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int, *, with_rows: bool) -> Moved:
         """What `steps` of descent, at most `stretch`, come to; a learner that runs away stops where it does."""
-        before, after = self.state.numpy(), self._spare.numpy()
+        before, after = list(self.state.numpy()), self._spare.numpy()
         losses, squares = np.full((len(rngs), steps), np.nan), np.empty(len(rngs))
-        todo = iter(range(len(rngs)))  # a thread takes the next learner when it is done, for cores differ in speed
+        # A thread takes the learner that waits longest, for cores differ in speed, and puts it back after a few steps.
+        waiting, stopped = deque((i, 0) for i in range(len(rngs))), False
 
         def work(signs: SignBatch, step: SignStep) -> None:
-            for i in todo:
-                packed = random_bits(64 * self._words * steps, rngs[i]).reshape(steps, -1)
+            while not stopped:
+                try:
+                    i, done = waiting.popleft()
+                except IndexError:
+                    return
+                count = min(self._piece, steps - done)
+                packed = random_bits(64 * self._words * count, rngs[i]).reshape(count, -1)
                 squares[i] = step.walked(
                     self._infonce[i], before[i], packed, self.data.signal_dim, size, self._limits[i], signs, after[i],
-                    losses[i],
+                    losses[i, done : done + count],
                 )  # fmt: skip
+                if done + count < steps and squares[i] <= self._limits[i]:
+                    before[i] = after[i]
+                    waiting.append((i, done + count))
 
         others: list[Future[None]] = []
         try:
@@ -69,9 +84,10 @@ class SignLearners(Learners):
                 others.append(self._pool.submit(work, *bench))
             rows = self.rows() if with_rows else None  # of the state before, while the others are at work already
             work(*self._benches[0])
+        except BaseException:  # an interrupt: the others stop too
+            stopped = True
+            raise
         finally:
-            for _ in todo:  # on an interrupt, nothing is left for the others
-                pass
             _waited(others)  # no thread draws from the caller's generators once this is left
         for other in others:
             other.result()
