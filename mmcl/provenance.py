@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib.metadata import version
+from inspect import ismethod
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,21 @@ def folder() -> Path:
 
 
 def code_key(module: str) -> str:
-    """The hash of the code behind `module`: Python, the libraries, and the sources that it depends on."""
+    """The hash of the code behind `module`: Python, the libraries, and the sources that it depends on.
+
+    Raises:
+        ValueError: if it has no file, as what is typed at a prompt or into a notebook.
+    """
+    found = sources(module)
+    if not found:
+        raise ValueError(
+            f"What is computed must be defined in a file, whose content its results are kept under; got {module!r}, "
+            "which is none: move it to a module, and import it from there."
+        )
     digest = hashlib.sha256(platform.python_version().encode())
     for name in LIBRARIES:
         digest.update(f"{name} {version(name)}\n".encode())
-    for path in sorted(sources(module)):
+    for path in sorted(found):
         shown = path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.name
         digest.update(shown.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -74,11 +85,18 @@ def described(value: Any) -> Any:
         return {str(name): described(one) for name, one in value.items()}
     if isinstance(value, tuple | list):
         return [described(one) for one in value]
-    if is_dataclass(value) and not isinstance(value, type):
+    kind = type(value) if is_dataclass(value) and not isinstance(value, type) else value
+    name = getattr(kind, "__qualname__", "")
+    if "<" in name or ismethod(kind):  # local functions and lambdas, and methods of several objects, share their names
+        raise TypeError(
+            "A setting must be a value, or a function or class whose module and name tell it from all others; "
+            f"got {name}."
+        )
+    if kind is not value:
         own = {field.name: described(getattr(value, field.name)) for field in fields(value) if field.init}
-        return {"kind": type(value).__qualname__, **own}
-    if hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
+        return {"kind": name, **own}
+    if name:
+        return f"{value.__module__}.{name}"
     raise TypeError(f"A setting must be a number, a text, a list or a frozen value; got {type(value).__name__}.")
 
 
@@ -114,7 +132,7 @@ def imported(path: Path) -> list[str]:
 def _file(module: str) -> Path | None:
     if module.split(".")[0] != PACKAGE.name:  # a cell of the user's own
         own = getattr(sys.modules.get(module), "__file__", None)
-        return Path(own).resolve() if own else None
+        return Path(own).resolve() if own and Path(own).exists() else None
     base = PACKAGE.joinpath(*module.split(".")[1:])
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.exists() and path != PACKAGE / "__init__.py":

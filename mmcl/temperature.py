@@ -15,6 +15,7 @@ from mmcl.course import Course, Held, Learned, Ramp, Stretch
 
 #: Where CLIP's learned temperature starts, and the cap that it is kept under (Radford et al., 2021).
 CLIP_START, CLIP_CAP = 1 / 0.07, 100.0
+ROUND_OFF = 1e-12  # of a time that is a sum of steps
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,6 @@ Temperature = LearnedTemperature | Schedule
 
 
 def scheduled(schedule: Schedule, start: float, time: float) -> float:
-    """τ² at a time of a run that began at τ² = `start`."""
-    course: Course = next(s.course for s in schedule.stretches(start) if time < s.until)
+    """τ² at a time of a run that began at τ² = `start`; three steps of 0.3 are 0.9, whatever their sum in floats."""
+    course: Course = next(s.course for s in schedule.stretches(start) if time * (1 + ROUND_OFF) < s.until)
     return math.exp(course.log_tau2(time)[0])

@@ -187,6 +187,31 @@ def test_two_short_runs_are_one_long_run(temperature):
         np.testing.assert_allclose(getattr(second, name), getattr(long, name), rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize(("size", "jump", "split"), [(0.3, 3.6, 10), (0.3, 0.9, 2), (0.1, 1.2, 7)])
+def test_a_jump_comes_at_its_step_wherever_a_run_is_interrupted(size, jump, split):
+    """Sums of steps in floats fall short of 0.9 = 3 · 0.3 or go beyond it."""
+    due = round(jump / size)
+    settings = {"step_size": size, "batch_size": 8, "temperature": StagewiseTemperature((jump,), (16.0,))}
+    whole = train(CANONICAL, InfoNCE(1.0), width=8, rng=RNG(0), steps=due + 10, record_every=1, **settings)
+    first = train(CANONICAL, InfoNCE(1.0), width=8, rng=RNG(0), steps=split, record_every=1, **settings)
+    rest = train(CANONICAL, InfoNCE(1.0), start=first, steps=due + 10 - split, record_every=1, **settings)
+    joined = rest.after(first)
+    assert int(np.argmax(whole.inverse_temperature > 1)) == due
+    for name, column in whole.columns().items():
+        if name != "loss":  # the last row of a run repeats that of its last batch
+            np.testing.assert_array_equal(joined.columns()[name], column, err_msg=name)
+
+
+def test_a_temperature_goes_on_from_an_earlier_one_only_where_that_was_learned():
+    settings = {"width": 8, "step_size": 0.1, "steps": 5, "batch_size": 8, "rng": RNG(0)}
+    held = train(CANONICAL, InfoNCE(1.0), **settings)
+    more = {**settings, "width": None, "temperature": LearnedTemperature(cap=20.0)}
+    learned = train(CANONICAL, InfoNCE(16.0), start=held, **more)
+    assert learned.inverse_temperature[0] == 16.0
+    again = train(CANONICAL, InfoNCE(2.0), start=learned, **more)
+    assert again.inverse_temperature[0] == learned.inverse_temperature[-1] != 16.0
+
+
 def test_a_learned_temperature_stays_under_its_cap():
     run = train(
         SMALL, InfoNCE(1.0), width=16, step_size=1.0, steps=200, rng=RNG(0),

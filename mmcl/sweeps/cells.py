@@ -27,7 +27,7 @@ class Outcome:
     """What a cell gave.
 
     Attributes:
-        values: by the quantity's name.
+        values: by the quantity's name: floats, or lists of them.
         seconds: how long it took.
     """
 
@@ -101,7 +101,7 @@ class Cells:
         Raises:
             OSError: if it cannot be written; nothing of it is left then.
         """
-        path, values, beside = self.path(index), _plain(outcome.values), self._beside()
+        path, values, beside = self.path(index), outcome.values, self._beside()
         record = {
             "cell": self.study.configuration_of(self.study.place(index)),
             "values": values,
@@ -150,7 +150,7 @@ def _digest(key: str, values: Any) -> str:
     return hashed(key, json.dumps(values, sort_keys=True))
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Floats, or lists of them; JSON keeps every bit of a float, and NaN as such."""
     return {name: np.asarray(value, dtype=float).tolist() for name, value in values.items()}
 

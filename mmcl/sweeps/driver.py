@@ -33,7 +33,7 @@ class SweepInterrupted(KeyboardInterrupt):
 
 
 def run(
-    study: Study, *, executor: Executor | None = None, store: Path | None = None, progress: bool | None = None
+    study: Study, *, executor: Executor | None = None, store: str | Path | None = None, progress: bool | None = None
 ) -> xarray.Dataset:
     """The study's table: from the store, or computed now and stored.
 
@@ -51,13 +51,15 @@ def run(
         which code and which versions made it.
 
     Raises:
-        ValueError: if a stored file is damaged or of another version.
+        TypeError, ValueError: on arguments that do not fit, or if a stored file is damaged or of another version.
         OSError: if the store cannot be written or is full, or if the cluster cannot be reached.
         CellFailed: if a cell raises an error; the others that finished are kept.
         SweepInterrupted: on Ctrl-C; likewise.
     """
     study = checks.kind(study, Study, "`study`")
-    root = folder() if store is None else store
+    root = folder() if store is None else Path(checks.kind(store, (str, Path), "`store`"))
+    if executor is not None and not callable(getattr(executor, "run", None)):
+        raise TypeError(f"`executor` must be Serial(), Processes() or Cluster(...); got {executor!r}.")
     path = place(study, root)
     if path.exists():
         return load(path, study.key)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from mmcl import checks
-from mmcl.sweeps.cells import Outcome
+from mmcl.sweeps.cells import Outcome, plain
 from mmcl.sweeps.study import Place
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -115,7 +115,7 @@ def compute(task: Task) -> Outcome:
     """
     begun = time.perf_counter()
     try:
-        values = dict(task.cell(**task.place))
+        values = plain(task.cell(**task.place))
     except Exception as error:
         raise CellFailed(f"The cell {task.said} failed with {type(error).__name__}: {error}") from error
     return Outcome(values, time.perf_counter() - begun)
@@ -152,6 +152,6 @@ def one_thread() -> Iterator[None]:
         if torch:
             torch.set_num_threads(threads)
         for name, value in variables.items():
-            os.environ.pop(name)
+            os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value

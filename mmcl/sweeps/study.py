@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from mmcl.provenance import described, fingerprint, hashed
 
 Place = dict[str, Any]  # one value on every axis, by name: the arguments of a cell
+LONGEST = 100  # characters of a name
 CELL = "mmcl cell 1"  # changes when what a cell's configuration means does
 
 
@@ -27,7 +30,8 @@ class Axis:
         labels: what the table calls the places; empty: the values themselves, which must then be numbers or texts.
 
     Raises:
-        ValueError: if it has no places, one place twice, or another number of labels.
+        TypeError, ValueError: if it has no places, one place twice, another number of labels, or places that a table
+            cannot hold.
     """
 
     name: str
@@ -41,6 +45,11 @@ class Axis:
             raise ValueError(f"`{self.name}` must have at least one value; got none.")
         if self.labels and len(self.labels) != len(self.values):
             raise ValueError(f"`{self.name}` must have {len(self.values)} labels; got {len(self.labels)}.")
+        for place in self.places:
+            if not isinstance(place, str | int | float | np.integer | np.floating) or isinstance(place, bool):
+                raise TypeError(f"`{self.name}` must have numbers or texts, or `labels` for its values; got {place!r}.")
+            if isinstance(place, int | np.integer) and not -(2**31) <= place < 2**31:
+                raise ValueError(f"`{self.name}` must have whole numbers of 32 bits, as NetCDF has; got {place!r}.")
         for shown in (self.places, self.values):
             seen: dict[Any, Any] = {}
             for one, place in zip(shown, self.places, strict=True):
@@ -76,8 +85,11 @@ class Study:
         axes: of the grid; the last one runs fastest.
         quantities: what each cell gives.
         cell: from one place on every axis, by name, to a value for every quantity, by name. A function of a module, or
-            a frozen value that can be called.
+            a frozen value that can be called; of a file, under whose content its results are kept.
         within: axes that one cell covers by itself: its values are then arrays of this shape.
+
+    Raises:
+        ValueError: if the name cannot be a file's.
     """
 
     name: str
@@ -86,6 +98,14 @@ class Study:
     quantities: tuple[Quantity, ...]
     cell: Callable[..., Mapping[str, Any]]
     within: tuple[Axis, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        name = self.name if isinstance(self.name, str) else ""
+        if not name.replace("-", "").replace("_", "").isalnum() or len(name) > LONGEST:
+            shown = name[:LONGEST] if name else self.name
+            raise ValueError(
+                f"`name` must be at most {LONGEST} letters, digits, - and _, as it names files; got {shown!r}."
+            )
 
     @property
     def cells(self) -> Iterator[Place]:

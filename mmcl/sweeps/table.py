@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmcl import checks
 from mmcl.provenance import fingerprint
 from mmcl.sweeps.study import Axis, Quantity, Study
 
@@ -58,8 +59,9 @@ def table_of(study: Study, rows: Sequence[Mapping[str, Any]]) -> xarray.Dataset:
     return table
 
 
-def save(table: xarray.Dataset, path: Path) -> Path:
+def save(table: xarray.Dataset, path: str | Path) -> Path:
     """Write a table as NetCDF beside its place and move it there, so that a reader never meets half a file."""
+    path = Path(checks.kind(path, (str, Path), "`path`"))
     beside = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
     try:
         table.to_netcdf(beside, engine="scipy")
@@ -69,7 +71,7 @@ def save(table: xarray.Dataset, path: Path) -> Path:
     return path
 
 
-def load(path: Path, expected: str | None = None) -> xarray.Dataset:
+def load(path: str | Path, expected: str | None = None) -> xarray.Dataset:
     """Read a stored table, and make sure that it is whole.
 
     Args:
@@ -81,6 +83,7 @@ def load(path: Path, expected: str | None = None) -> xarray.Dataset:
     """
     import xarray
 
+    path = Path(checks.kind(path, (str, Path), "`path`"))
     try:
         with xarray.open_dataset(path, engine="scipy") as stored:
             table = stored.load()

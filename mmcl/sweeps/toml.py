@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from mmcl import checks
 from mmcl.data import PairedData
 from mmcl.latents import GaussianLatents, Latents, Signs, SparseLatents, UniformLatents
 from mmcl.sweeps.runs import Followed, Trained
@@ -19,12 +20,11 @@ LATENTS: dict[str, type[Latents]] = {
     one.__name__: one for one in (Signs, GaussianLatents, UniformLatents, SparseLatents)
 }
 TOP = ("name", "title", "kind", "seeds", "run", "worlds", "objectives", "grid", "world", "objective")
-LONGEST = 100  # characters of a name
 SEEDS = 10**7  # more than anyone asks for, and still a list that fits into memory
 Table = Mapping[str, Any]
 
 
-def read(path: Path) -> Study:
+def read(path: str | Path) -> Study:
     """The study that a file describes.
 
     Args:
@@ -37,6 +37,7 @@ def read(path: Path) -> Study:
         TypeError, ValueError: if it is no TOML, has a field that nothing reads, lacks one, or holds a value that does
             not fit; the sentence names the file and the field.
     """
+    path = Path(checks.kind(path, (str, Path), "`path`"))
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -56,10 +57,6 @@ def read(path: Path) -> Study:
 def _study(table: Table, path: Path) -> Study:
     _known(table, TOP, "")
     name = _text(table.get("name", path.stem), "`name`")
-    if not name.replace("-", "").replace("_", "").isalnum() or len(name) > LONGEST:
-        raise ValueError(
-            f"`name` must be at most {LONGEST} letters, digits, - and _, as it names files; got {name[:LONGEST]!r}."
-        )
     title = _text(table.get("title", name), "`title`")
     kind = _chosen(table.get("kind", "train"), RUNS, "`kind`")
     run = _built(kind, _table(table.get("run", {}), "`run`"), "run")
@@ -76,6 +73,8 @@ def _study(table: Table, path: Path) -> Study:
     world = _world(_table(table.get("world", {}), "`world`"), "world")
     objective = _objective(_table(table.get("objective", {}), "`objective`"), "objective")
     grid = {axis: _list(values, f"`grid.{axis}`") for axis, values in _table(table["grid"], "`grid`").items()}
+    if "latents" in grid:
+        grid["latents"] = [_latents(one, "grid.latents") for one in grid["latents"]]
     return of_grid(name, grid, seeds, world=world, objective=objective, run=run, title=title)
 
 
@@ -101,8 +100,17 @@ def _world(table: Table, where: str) -> PairedData:
 
     own = {"signal_a": CANONICAL.signal_a, **table}
     if "latents" in own:
-        own["latents"] = _chosen(own["latents"], LATENTS, f"`{where}.latents`")()
+        own["latents"] = _latents(own["latents"], f"{where}.latents")
     return _built(PairedData, own, where)
+
+
+def _latents(value: Any, where: str) -> Latents:
+    """By their name, or as a table of their `kind` and its fields."""
+    own = dict(value) if isinstance(value, dict) else {"kind": value}
+    kind = _chosen(own.pop("kind", None), LATENTS, f"`{where}`")
+    if kind is SparseLatents and not own:
+        raise ValueError(f'`{where}` must say how sparse, as {{kind = "SparseLatents", rate = 0.1}}; got {value!r}.')
+    return _built(kind, own, where)
 
 
 def _objective(table: Table, where: str) -> Any:

@@ -56,9 +56,9 @@ def of_worlds(
         TypeError, ValueError: on an empty list, a value of another kind, a seed twice, or seeds for a flow.
     """
     run = Trained() if run is None else checks.kind(run, (Trained, Followed), "`run`")
-    for world in worlds.values():
+    for world in _by_name(worlds, "`worlds`").values():
         checks.kind(world, PairedData, "each of `worlds`")
-    for objective in objectives.values():
+    for objective in _by_name(objectives, "`objectives`").values():
         checks.kind(objective, _kinds(run), "each of `objectives`")
     axes = (
         Axis("world", tuple(worlds.values()), "1", "world", tuple(worlds)),
@@ -96,15 +96,23 @@ def of_grid(
         TypeError, ValueError: on an empty grid or axis, a field that none of the three has, or a value that it cannot
             have.
     """
-    varied = Varied(Trained() if run is None else run, world, objective)
-    checks.kind(objective, _kinds(varied.run), "`objective`")
-    if not axes:
+    run = Trained() if run is None else checks.kind(run, (Trained, Followed), "`run`")
+    varied = Varied(run, checks.kind(world, PairedData, "`world`"), checks.kind(objective, _kinds(run), "`objective`"))
+    if not _by_name(axes, "`grid`"):
         raise ValueError("`grid` must have at least one axis; got none.")
     for field in axes:
         if field not in varied.fields:
             raise ValueError(f"`grid` must have axes among {', '.join(varied.fields)}; got {field!r}.")
+        if isinstance(axes[field], str) or not isinstance(axes[field], Iterable):
+            raise TypeError(f"`{field}` must be a list of values; got {axes[field]!r}.")
     grid = _axes(varied, axes)
     return Study(name, title or name, (*grid, *_seeds(varied.run, seeds)), varied.quantities, varied)
+
+
+def _by_name(values: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping) or not all(isinstance(one, str) for one in values):
+        raise TypeError(f"{name} must be a dict with a name for each entry; got {values!r}.")
+    return values
 
 
 def _kinds(run: Trained | Followed) -> tuple[type, ...]:
@@ -128,13 +136,15 @@ def _axes(varied: Varied, axes: Mapping[str, Sequence[Any]]) -> list[Axis]:
 
 
 def _axis(field: str, kept: tuple[Any, ...]) -> Axis:
-    """One of them; several numbers at one place get a name."""
-    several = any(isinstance(value, tuple) for value in kept)
-    return Axis(field, kept, *MEANINGS.get(field, ("1", field)), tuple(map(str, kept)) if several else ())
+    """One of them; places that are no numbers get a name."""
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in kept)
+    return Axis(field, kept, *MEANINGS.get(field, ("1", field)), () if numbers else tuple(map(str, kept)))
 
 
 def _seeds(run: Trained | Followed, seeds: Iterable[int]) -> tuple[Axis, ...]:
     """The axis of the seeds, where there is chance."""
+    if not isinstance(seeds, Iterable):
+        raise TypeError(f"`seeds` must be a list of whole numbers, such as range(3); got {seeds!r}.")
     found = tuple(checks.whole(seed, "each of `seeds`", least=0, most=np.inf) for seed in seeds)
     if run.random and not found:
         raise ValueError("`seeds` must have at least one value where there is chance, as in training; got none.")

@@ -86,7 +86,8 @@ def train(
         progress: a progress bar: True, False, or None for one on long work at a terminal.
         dtype: of the arithmetic of a batch, float64 or float32; the weights themselves are kept in float64.
         control_variates: whether what is known of the latents takes the noise out of a batch's gradient, which stays
-            unbiased. For InfoNCE in a `PairedData` world, with a `batch_size` of at least 4 and population norms.
+            unbiased. For InfoNCE in a `PairedData` world, with a `batch_size` of at least 4 and population norms; from
+            8 pairs on it pays, with fewer the fit brings more noise than it takes.
 
     Returns:
         The `Trajectory`, with final weights and the generator's state.
@@ -101,7 +102,7 @@ def train(
     rng = _generator(rng, start)
     every = max(1, checks.whole(steps, "`steps`") // 200) if record_every is None else record_every
     plan = Plan(step_size, steps, batch_size, every, normalization, rng, start, progress, temperature)
-    rule = Rule(optimizer or GradientDescent(), weight_decay)
+    rule = Rule(GradientDescent() if optimizer is None else optimizer, weight_decay)
     if rng is None and (batch_size is not None or (weights is None and start is None)):
         raise TypeError("`rng` must be a numpy.random.Generator where weights or batches are drawn; got None.")
     initial = starting_weights(data, objective, width, weights, start, rng)
@@ -115,10 +116,12 @@ def train(
         from mmcl.training.descent import Descent
 
         more["control_variates"] = control_variates
-        return descend(Descent(data, objective, initial, batch_size, normalization, rule, **more), plan)
+        return descend(Descent(data, objective, initial, plan.batch_size, normalization, rule, **more), plan)
     from mmcl.training.towers import Towers  # torch, only where it is needed
 
-    return descend(Towers(data, cast(Objective, objective), initial, batch_size, normalization, rule, **more), plan)
+    return descend(
+        Towers(data, cast(Objective, objective), initial, plan.batch_size, normalization, rule, **more), plan
+    )
 
 
 def _fits_batch(data: PairedData | EmpiricalPairs, objective: Objective | Family, plan: Plan, centering: bool) -> None:

@@ -163,6 +163,11 @@ def _by_sample(objective: Objective | Family, grams: Grams, signs: Signs) -> tup
     squares = Pair(
         *(np.einsum("ni,ij,nj->n", e, g, e, optimize=True) for e, g in zip(signs, (grams.aa, grams.bb), strict=True))
     )
+    if not all(square.all() for square in squares):
+        raise ValueError(
+            '`batch_size` (n) must be large enough that, with `normalization` "sample", no output is zero, centred or '
+            f"not; got {len(signs.a)}, and an output of zeros."
+        )
     unit = Pair(*(e / np.sqrt(s)[:, None] for e, s in zip(signs, squares, strict=True)))
     scores = unit.a @ grams.ab @ unit.b.T
     loss, pull = gradient_in_scores(objective, scores)

@@ -124,7 +124,9 @@ class Learners:
         squares = k.square().sum(dim=2)
         norms = [part.sum(dim=1)[:, None, None] for part in squares.tensor_split([self.split], dim=1)]
         scale = (norms[0] * norms[1]).sqrt()
-        loss, x = slope_in_r(type(self.objectives[0]), ab / scale, signs, self.tau2[part], self.log_k[part])
+        loss, x = slope_in_r(
+            type(self.objectives[0]), ab / scale, signs, self.tau2[part], self.log_k[part], self.data.latents
+        )
         x /= scale
         through = -(x * ab).sum(dim=(1, 2), keepdim=True)  # twice the slope in log N²
         slope = torch.cat([through / norms[0] * k_a + x @ k_b, through / norms[1] * k_b + x.mT @ k_a], dim=1)

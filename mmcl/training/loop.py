@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from mmcl.temperature import LearnedTemperature
 from mmcl.training.initial import Weights
 from mmcl.training.plan import Plan
 from mmcl.training.stopped import TrainingDiverged, TrainingInterrupted
@@ -76,7 +78,9 @@ def descend(learner: Learner, plan: Plan) -> Trajectory:
 
 
 def _descend(learner: Learner, plan: Plan) -> Trajectory:
-    earlier = None if plan.start is None else float(plan.start.inverse_temperature[-1])
+    earlier = None
+    if plan.start is not None and (plan.start.learner_state or {}).get("learned"):
+        earlier = float(plan.start.inverse_temperature[-1])
     heat = Thermostat(learner.objective, plan.temperature, earlier)
     record = _Record(learner, plan, heat)
     silent = None if plan.progress is None else not plan.progress  # None: shown on a terminal only
@@ -121,8 +125,12 @@ class _Record:
         return done + (self.plan.start.steps if self.plan.start is not None else 0)
 
     def time(self, done: int) -> float:
-        """Gradient-flow time after `done` steps of this run."""
-        return done * self.plan.step_size + (0.0 if self.plan.start is None else float(self.plan.start.time[-1]))
+        """Gradient-flow time after `done` steps of this run; to the last digit, as if it had never been interrupted."""
+        size, start = self.plan.step_size, self.plan.start
+        before = 0.0 if start is None else float(start.time[-1])
+        if start is not None and math.isclose(before, start.steps * size, rel_tol=1e-12):
+            return self.steps(done) * size
+        return done * size + before
 
     def closed(self, done: int, random: Mapping[str, Any] | None) -> Trajectory:
         """The record, ended by the present state."""
@@ -130,11 +138,14 @@ class _Record:
         last = {"loss": self.learner.loss, "inverse_temperature": self.heat.value}
         rows.append((done, self.learner.row() | last))
         series = {name: np.array([row[name] for _, row in rows]) for name in rows[0][1]}
+        kept = self.learner.kept
+        if kept is not None:
+            kept = {**kept, "learned": isinstance(self.plan.temperature, LearnedTemperature)}
         return Trajectory(
             time=np.array([self.time(step) for step, _ in rows]),
             weights=self.learner.weights,
             rng_state=random,
             steps=self.steps(done),
-            learner_state=self.learner.kept,
+            learner_state=kept,
             **series,
         )

@@ -29,10 +29,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "step_size", checks.positive(self.step_size, "`step_size` (η)"))
-        checks.whole(self.steps, "`steps`")
-        checks.whole(self.record_every, "`record_every`")
-        if self.batch_size is not None:
-            checks.whole(self.batch_size, "`batch_size` (n)")
+        for name, symbol in (("steps", ""), ("record_every", ""), ("batch_size", " (n)")):
+            if name != "batch_size" or self.batch_size is not None:
+                object.__setattr__(self, name, checks.whole(getattr(self, name), f"`{name}`{symbol}"))
         if self.normalization not in NORMALIZATIONS:
             raise ValueError(
                 f"`normalization` must be one of {', '.join(map(repr, NORMALIZATIONS))}; got {self.normalization!r}."

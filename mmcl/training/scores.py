@@ -25,7 +25,7 @@ from mmcl.training.sign_batch import SignBatch
 Signs = Pair[Float[Array, "n d"]]
 SIGNS = SignLatents()
 BLOCK = 512  # pairs at a time: so many stay in the cache from one operation to the next
-SPREAD = 600.0  # of scores whose exponentials all fit, in units of the largest
+SPREAD = 0.85  # of the range of exponents of a type: of scores whose exponentials all fit, in units of the largest
 
 
 @singledispatch
@@ -114,7 +114,7 @@ def gradient_in_scores(objective: object, scores: Float[Array, "n n"]) -> tuple[
 def _(objective: InBatchInfoNCE, scores: Array) -> tuple[float, Array]:
     tau2, n = objective.inverse_temperature, len(scores)
     scaled = tau2 * scores
-    if np.ptp(scaled) < SPREAD:  # one exponential serves both directions
+    if np.ptp(scaled) < -SPREAD * np.log(np.finfo(scaled.dtype).tiny):  # one exponential serves both directions
         top = scaled.max()
         e = np.exp(scaled - top)
         rows, columns = e.sum(axis=1), e.sum(axis=0)

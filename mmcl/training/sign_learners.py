@@ -43,11 +43,7 @@ class SignLearners(Learners):
         self._infonce = [one for one in objectives if isinstance(one, InfoNCE)]
         self._words = -(-batch_size * (2 * self.split - data.signal_dim) // 64)  # of random bits in a batch
         self._limits = RUNAWAY * self.norm_at_start.numpy()
-        work = 4 * batch_size * self.split**2
-        self._piece = max(1, min(STEPS, LONG // work))
-        self.stretch = max(
-            self._piece, min(self._piece * (PIECES // len(starts)), PIECES * LONG // (len(starts) * work))
-        )
+        self._piece, self.stretch = lengths(len(starts), 4 * batch_size * self.split**2)
         scales = self.scales.numpy().ravel()
         self._benches = [
             (SignBatch.empty(batch_size, self.split, dtype), SignStep(scales, tuple(self.state.shape[1:]), dtype))
@@ -92,6 +88,12 @@ class SignLearners(Learners):
         for other in others:
             other.result()
         return Moved(self._spare, losses[:, 0], losses[:, -1], squares / self.norm_at_start.numpy(), rows)
+
+
+def lengths(count: int, work: int) -> tuple[int, int]:
+    """How many steps each of so many learners takes at a time, and in a go, where a step has so many products."""
+    piece = max(1, min(STEPS, LONG // work))
+    return piece, max(piece, min(piece * (PIECES // count), PIECES * LONG // (count * work)))
 
 
 def _waited(others: Sequence[Future[None]]) -> None:

@@ -2,11 +2,15 @@ r"""The kernels of `mmcl.training.scores` with one more axis in front, in torch:
 
 from __future__ import annotations
 
+from functools import partial, singledispatch
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmcl.latents import GaussianLatents, Latents, SparseLatents, UniformLatents
+from mmcl.latents import Signs as SignLatents
 from mmcl.objectives import InBatchInfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
 
@@ -20,6 +24,7 @@ def slope_in_r(
     signs: Pair[Float[Tensor, "S n d"]],
     inverse_temperature: Float[Tensor, " S"],
     log_weight: Float[Tensor, " S"],
+    latents: Latents,
 ) -> Slope:
     r"""The losses of all learners, and $X=\partial L/\partial R$.
 
@@ -29,6 +34,7 @@ def slope_in_r(
         signs: a batch for every learner.
         inverse_temperature: τ².
         log_weight: log K.
+        latents: what the signs are drawn from, if not from signs; exact negatives need to know.
     """
     (eps_a, eps_b), n, tau2 = signs, signs.a.shape[1], inverse_temperature[:, None, None]
     if kind is PositiveOnly:
@@ -42,13 +48,14 @@ def slope_in_r(
         pull = along.exp_().add_(down.exp_())
         pull.diagonal(dim1=1, dim2=2).sub_(2)
         return -own.mean(dim=1), (tau2 / n) * (eps_a.mT @ pull @ eps_b)
-    loss_a, from_a = _direction(eps_a, eps_b, scores, log_weight)
-    loss_b, from_b = _direction(eps_b, eps_a, scores.mT, log_weight)
+    direction = _direction if isinstance(latents, SignLatents) else partial(_other_direction, latents)
+    loss_a, from_a = direction(eps_a, eps_b, scores, log_weight)
+    loss_b, from_b = direction(eps_b, eps_a, scores.mT, log_weight)
     return loss_a + loss_b, (tau2 / n) * (from_a + from_b.mT)
 
 
 def _direction(near: Tensor, far: Tensor, scores: Tensor, log_k: Tensor) -> Slope:
-    """The losses of one direction of InfoNCE, and n/τ² times their slopes; see `mmcl.latents.pair_moment`."""
+    """The losses of one direction of InfoNCE on signs, and n/τ² times their slopes; see `mmcl.latents.pair_moment`."""
     decay = (near @ (-2 * scores)).mul_(far).exp_()
     grown = decay + 1
     pull = decay.div_(grown).mul_(far)  # -1/2 of it
@@ -62,3 +69,47 @@ def _direction(near: Tensor, far: Tensor, scores: Tensor, log_k: Tensor) -> Slop
     excess = excess + log_k[:, None]
     pull *= -2 * excess.sigmoid()[:, :, None]
     return torch.logaddexp(excess, torch.zeros_like(excess)).mean(dim=1), near.mT @ pull
+
+
+def _other_direction(latents: Latents, near: Tensor, far: Tensor, scores: Tensor, log_k: Tensor) -> Slope:
+    """The same on other latents."""
+    u = near @ scores
+    slope, value = log_moment(latents, u)
+    excess = (value - u * far).sum(dim=2) + log_k[:, None]
+    pull = (slope - far) * excess.sigmoid()[:, :, None]
+    return torch.logaddexp(excess, torch.zeros_like(excess)).mean(dim=1), near.mT @ pull
+
+
+@singledispatch
+def log_moment(latents: Latents, x: Tensor) -> tuple[Tensor, Tensor]:
+    r"""$\psi'(x)$ and $\psi(x)=\log\mathbb E\,e^{xz}$: what `mmcl.latents` has, in torch."""
+    raise TypeError(f"`latents` must be signs, Gaussian, uniform or sparse; got {latents!r}.")
+
+
+@log_moment.register
+def _(latents: SignLatents, x: Tensor) -> tuple[Tensor, Tensor]:
+    size = x.abs()
+    return x.tanh(), size + (-2 * size).exp().log1p() - np.log(2)
+
+
+@log_moment.register
+def _(latents: GaussianLatents, x: Tensor) -> tuple[Tensor, Tensor]:
+    return x, x.square() / 2
+
+
+@log_moment.register
+def _(latents: UniformLatents, x: Tensor) -> tuple[Tensor, Tensor]:
+    y = np.sqrt(3) * x.abs()
+    tiny = y < 1e-2
+    safe = torch.where(tiny, torch.ones_like(y), y)
+    value = torch.where(tiny, y**2 / 6 - y**4 / 180, safe + (-(-2 * safe).exp()).log1p() - (2 * safe).log())
+    slope = torch.where(tiny, y / 3 - y**3 / 45, 1 / safe.tanh() - 1 / safe)
+    return np.sqrt(3) * torch.copysign(slope, x), value
+
+
+@log_moment.register
+def _(latents: SparseLatents, x: Tensor) -> tuple[Tensor, Tensor]:
+    q, (slope, value) = latents.rate, log_moment(SignLatents(), x / np.sqrt(latents.rate))
+    rest = torch.full_like(value, np.log1p(-q) if q < 1 else -np.inf)
+    total = torch.logaddexp(rest, np.log(q) + value)
+    return np.sqrt(q) * (value - total).exp() * slope, total

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -12,16 +15,54 @@ from threadpoolctl import threadpool_info, threadpool_limits
 @contextmanager
 def threads(count: int | None) -> Iterator[None]:
     """So many threads of NumPy's matrix products and, where it is loaded, of torch, for now; None: as they are."""
-    torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else None
+    if count is None:
+        yield
+        return
+    wish = object()
     try:
-        with threadpool_limits(limits=count, user_api="blas"):
-            if torch and count is not None:
-                torch.set_num_threads(count)
-            yield
+        _ASKED.add(wish, count)
+        yield
     finally:
-        if torch:
-            torch.set_num_threads(before)
+        _ASKED.remove(wish)
+
+
+@dataclass
+class _Asked:
+    """What is asked for at present. Threads are the process's: the last of several runs restores what was before."""
+
+    wishes: dict[object, int] = field(default_factory=dict)
+    before: tuple[threadpool_limits, int | None] | None = None
+    lock: Any = field(default_factory=Lock)
+
+    def add(self, wish: object, count: int) -> None:
+        """From now on so many."""
+        with self.lock:
+            if self.before is None:
+                torch = sys.modules.get("torch")
+                limits = threadpool_limits(limits=count, user_api="blas")
+                self.before = limits, torch.get_num_threads() if torch else None
+            self.wishes[wish] = count
+            self._give(count)
+
+    def remove(self, wish: object) -> None:
+        """As many as the youngest of the other wishes says; without one, as many as there were."""
+        with self.lock:
+            self.wishes.pop(wish, None)
+            if self.wishes:
+                self._give(list(self.wishes.values())[-1])
+            elif self.before is not None:
+                (limits, of_torch), self.before = self.before, None
+                limits.restore_original_limits()
+                if of_torch is not None:
+                    sys.modules["torch"].set_num_threads(of_torch)
+
+    def _give(self, count: int) -> None:
+        threadpool_limits(limits=count, user_api="blas")
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(count)
+
+
+_ASKED = _Asked()
 
 
 def available() -> int:

@@ -68,7 +68,8 @@ class Towers:
                 )
         self.pairs, self.objective = pairs, objective
         self.rule, self.memory, self.centering = rule, [None, None], centering
-        if kept is not None and "factor" not in kept and kept["optimizer"] is type(rule.optimizer):
+        goes_on = kept is not None and "weights" in kept and kept["optimizer"] is type(rule.optimizer)
+        if kept is not None and goes_on and all(map(np.array_equal, kept["weights"], weights)):
             self.memory = kept["memory"]
         self.batch_size, self.normalization = batch_size, normalization
         self.dtype = torch.float32 if dtype == np.float32 else torch.float64
@@ -95,7 +96,7 @@ class Towers:
     @property
     def kept(self) -> Mapping[str, Any]:
         """What a continued run needs beside the weights."""
-        return {"optimizer": type(self.rule.optimizer), "memory": self.memory}
+        return {"optimizer": type(self.rule.optimizer), "memory": self.memory, "weights": self.weights}
 
     def step(self, size: float, rng: np.random.Generator | None) -> None:
         """One step of descent; afterwards `loss` is the value that the batch had before it."""
@@ -125,9 +126,11 @@ class Towers:
         raw = x @ w
         if self.normalization == "sample":
             N = raw.norm(dim=1, keepdim=True)
+            _refuse_zero(N, "no output is zero: a row of the batch, centred or not, has no direction")
             return raw / N, N, None
         through = x.T @ (raw / len(raw)) if self.normalization == "batch" else moments @ w
         N = (w * through).sum().sqrt()
+        _refuse_zero(N, "the outputs of no batch are all zero")
         return raw / N, N, through
 
     def _pulls(self, features: Pair[Tensor]) -> Slopes:
@@ -186,6 +189,12 @@ class Towers:
             return Pair(*(f / r.square().sum(dim=1).mean().sqrt() for f, r in zip(outputs, reference, strict=True)))
         powers = (_power(w, moments) for w, moments in zip(weights, self.covariances, strict=True))
         return Pair(*(f / power.sqrt() for f, power in zip(outputs, powers, strict=True)))
+
+
+def _refuse_zero(N: Tensor, demand: str) -> None:
+    """No step size mends outputs that cannot be normalised, so it is not the divergence of a step."""
+    if bool((N == 0).any()):
+        raise ValueError(f"`data` and `batch_size` (n) must be such that {demand}; got a normaliser of 0.")
 
 
 def _own(x: Array) -> Array:

@@ -77,7 +77,11 @@ class Bench:
         """``python -m`` these words, or a script, with the package of that folder."""
         log = self.folder / f"process-{len(self.running)}.log"
         environment = os.environ | {"PYTHONPATH": str(package), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
-        command = [sys.executable, "-c", script] if script else [sys.executable, "-m", *words]
+        command = [sys.executable, "-m", *words]
+        if script:
+            own = self.folder / f"script-{len(self.running)}.py"
+            own.write_text(script)
+            command = [sys.executable, str(own)]
         with log.open("wb") as out:
             child = subprocess.Popen(
                 command, stdout=out, stderr=out, cwd=self.folder, env=environment, start_new_session=True

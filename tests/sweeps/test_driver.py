@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import xarray
 
-from mmcl import __version__, sweeps
+from mmcl import InfoNCE, __version__, sweeps
 from mmcl.__main__ import main
+from mmcl.latents import Signs, SparseLatents
 from mmcl.studies import STUDIES, study
 from mmcl.sweeps import Axis, CellFailed, Quantity, Serial, Study, SweepInterrupted
 from mmcl.sweeps.executors import compute
+from mmcl.worlds import CANONICAL, SMALL
 
 CALLS: list[dict[str, float]] = []
 STOP: list[bool] = []  # whether the fifth call is interrupted
@@ -180,3 +182,92 @@ def test_a_random_tenth_of_a_stored_sweep_is_computed_again(name):
         here = one.place(int(index))
         for quantity, value in one.cell(**here).items():
             np.testing.assert_allclose(table[quantity].sel(here), value, rtol=1e-9, err_msg=f"{quantity} at {here}")
+
+
+class _Scale:
+    def cell(self, x: float) -> dict[str, float]:
+        return {"y": x}
+
+
+def _local():
+    return lambda x: {"y": x}
+
+
+def _typed(x: float) -> dict[str, object]:
+    return {"y": int(x), "z": np.float32(x) / 3, "known": x > 1}
+
+
+X, Y = Axis("x", (1.0, 2.0), "1", "a number"), Quantity("y", "1", "y")
+
+
+@pytest.mark.parametrize("cell", [_local(), _Scale().cell, _local.__get__(3)], ids=["lambda", "method", "bound"])
+def test_a_cell_that_its_name_does_not_tell_from_others_is_refused(cell, tmp_path):
+    with pytest.raises(TypeError, match=r"^A setting must be a value, or a function or class whose module and name"):
+        sweeps.run(Study("nameless", "", (X,), (Y,), cell), executor=Serial(), store=tmp_path)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize("how", [["-c", "{}"], ["-"]])
+def test_a_cell_without_a_file_is_refused(how, tmp_path):
+    script = (
+        "from mmcl.sweeps import *\ndef cell(x): return {'y': x}\n"
+        "run(Study('typed', '', (Axis('x', (1.0,), '1', 'x'),), (Quantity('y', '1', 'y'),), cell), executor=Serial())"
+    )
+    command = [sys.executable, *(word.format(script) if word != "-" else word for word in how)]
+    found = subprocess.run(command, input=script, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert found.returncode == 1
+    assert found.stderr.splitlines()[-1].startswith("ValueError: What is computed must be defined in a file, whose")
+
+
+def test_numbers_of_any_type_come_back_from_the_store_as_they_were(tmp_path):
+    one = Study("typed", "", (X,), (Y, Quantity("z", "1", "z"), Quantity("known", "1", "x > 1")), _typed)
+    first = sweeps.run(one, executor=Serial(), store=str(tmp_path))
+    next(tmp_path.glob("*.nc")).unlink()  # but not the cells
+    assert sweeps.run(one, executor=Serial(), store=tmp_path).identical(first)
+    assert all(first[name].dtype == np.float64 for name in ("y", "z", "known"))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "sentence"),
+    [
+        (lambda: Axis("x", (True, False), "1", "x"), TypeError,
+         "`x` must have numbers or texts, or `labels` for its val"),
+        (lambda: Axis("x", (None, 0.5), "1", "x"), TypeError,
+         "`x` must have numbers or texts, or `labels` for its value"),
+        (lambda: Axis("x", (2**31,), "1", "x"), ValueError,
+         "`x` must have whole numbers of 32 bits, as NetCDF has; got"),
+        (lambda: Study("a/b", "", (X,), (Y,), _typed), ValueError,
+         "`name` must be at most 100 letters, digits, - and _"),
+        (lambda: sweeps.run(Study("s", "", (X,), (Y,), _typed), executor="serial"), TypeError,
+         "`executor` must be Serial"),
+        (lambda: sweeps.run(Study("s", "", (X,), (Y,), _typed), store=3), TypeError,
+         "`store` must be str or Path; got 3"),
+        (lambda: sweeps.read(3), TypeError, "`path` must be str or Path; got 3."),
+        (lambda: sweeps.load(3), TypeError, "`path` must be str or Path; got 3."),
+        (lambda: sweeps.save(None, 3), TypeError, "`path` must be str or Path; got 3."),
+        (lambda: sweeps.of_grid("s", {"steps": 23}, world=CANONICAL, objective=InfoNCE(4.0)), TypeError,
+         "`steps` must be a list of values; got 23."),
+        (lambda: sweeps.of_grid("s", ["steps"], world=CANONICAL, objective=InfoNCE(4.0)), TypeError,
+         "`grid` must be a dict with a name for each entry; got ['steps']."),
+        (lambda: sweeps.of_grid("s", {"steps": [23]}, world=None, objective=InfoNCE(4.0)), TypeError,
+         "`world` must be PairedData; got None."),
+        (lambda: sweeps.of_grid("s", {"steps": [2]}, world=CANONICAL, objective=InfoNCE(4.0), run="train"), TypeError,
+         "`run` must be Trained or Followed; got 'train'."),
+        (lambda: sweeps.of_worlds("s", [CANONICAL], {"a": InfoNCE(4.0)}), TypeError,
+         "`worlds` must be a dict with a name for each entry; got [PairedData("),
+        (lambda: sweeps.of_worlds("s", {"a": CANONICAL}, {"a": InfoNCE(4.0)}, 3), TypeError,
+         "`seeds` must be a list of whole numbers, such as range(3); got 3."),
+    ],
+)  # fmt: skip
+def test_what_is_no_study_is_refused_in_a_sentence(make, error, sentence):
+    with pytest.raises(error, match=f"^{re.escape(sentence)}"):
+        make()
+
+
+def test_latents_and_what_may_be_absent_are_axes_like_any_other(tmp_path):
+    axes = {"latents": [Signs(), SparseLatents(0.5)], "noise_b": [None, 0.5]}
+    run = sweeps.Trained(width=4, steps=2, batch_size=8)
+    one = sweeps.of_grid("absent", axes, [0], world=SMALL, objective=InfoNCE(4.0), run=run)
+    table = sweeps.run(one, executor=Serial(), store=tmp_path)
+    assert list(table["noise_b"].values) == ["None", "0.5"] and table["latents"].values[0] == "Signs()"
+    assert table["loss"].shape == (2, 2, 1) and not table["loss"].isnull().any()

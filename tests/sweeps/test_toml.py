@@ -12,7 +12,7 @@ import xarray
 
 from mmcl import InfoNCE, PairedData, PositiveOnly, Sigmoid, sweeps
 from mmcl.__main__ import main
-from mmcl.latents import GaussianLatents
+from mmcl.latents import GaussianLatents, Signs, SparseLatents
 from mmcl.sweeps import Followed, Serial, Trained
 from mmcl.worlds import CANONICAL
 
@@ -89,6 +89,15 @@ def test_an_axis_may_have_several_numbers_at_a_place(tmp_path):
     assert even == pytest.approx(1.0) and uneven > 1.01
 
 
+def test_latents_are_named_or_told_with_their_fields(tmp_path):
+    text = GRID.replace("bias = [-10, -5, 0]", 'latents = ["Signs", {kind = "SparseLatents", rate = 0.1}]')
+    text = text.replace('kind = "flow"\nrun.until = 20', 'kind = "train"').replace('"Sigmoid"', '"InfoNCE"')
+    study = _read(tmp_path, text)
+    assert study.axes[1].values == (Signs(), SparseLatents(0.1))
+    (tmp_path / "world.toml").write_text(WORLDS.replace('"GaussianLatents"', '{kind = "SparseLatents", rate = 0.1}'))
+    assert sweeps.read(str(tmp_path / "world.toml")).axes[0].values[1].latents == SparseLatents(0.1)
+
+
 def test_a_table_of_worlds_has_their_fields_as_coordinates(tmp_path):
     table = sweeps.run(_read(tmp_path, WORLDS), executor=Serial(), store=tmp_path)
     assert table["alignment"].dims == ("world", "objective", "seed") and table["alignment"].shape == (2, 2, 2)
@@ -127,6 +136,17 @@ def test_a_run_that_diverges_is_a_row_and_no_end_of_the_sweep(tmp_path):
         ('"PositiveOnly"', '"SimCLR"', "`objectives[1].kind` must be one of 'InfoNCE', 'InBatchInfoNCE', 'Positive"),
         ("negatives = 0.5", "bias = 0.5", "`objectives[2].bias` is no field of a study; there are: inverse_temp"),
         ('"GaussianLatents"', '"Cauchy"', "`worlds[2].latents` must be one of 'Signs', 'GaussianLatents',"),
+        ('"GaussianLatents"', '"SparseLatents"', "`worlds[2].latents` must say how sparse, as {kind = "),
+        (
+            '"GaussianLatents"',
+            '{kind = "SparseLatents", rate = 2}',
+            "`worlds[2].latents`: `rate` (q) must be at most 1, a",
+        ),
+        (
+            '"GaussianLatents"',
+            '{kind = "Signs", rate = 2}',
+            "`worlds[2].latents.rate` is no field of a study; there are: ",
+        ),
         ("[3, 5]", "[3, 3]", "`seed` must have different values; got 3 twice."),
         ("[3, 5]", "[]", "`seeds` must have at least one value where there is chance, as in training; got none."),
         ("[3, 5]", "0", "`seeds` must have at least one value where there is chance, as in training; got none."),

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, train, train_many
-from mmcl.latents import random_bits
-from mmcl.training import TrainingDiverged, TrainingInterrupted, many, orthonormal_weights
+from mmcl.latents import GaussianLatents, Signs, SparseLatents, UniformLatents, random_bits
+from mmcl.training import TrainingDiverged, TrainingInterrupted, many, orthonormal_weights, sign_learners
 from mmcl.training.sign_step import SignStep
+from mmcl.training.stacked_scores import log_moment
 
 WORLD = PairedData(signal_a=[2.0, 1.0], noise_a=0.5, ambient_dim=(4, 5))
 ALIKE = PairedData(signal_a=[2.0, 1.0], signal_b=[1.0, 1.5], noise_a=0.5, ambient_dim=5)  # where InfoNCE is compiled
@@ -39,6 +42,42 @@ def test_every_learner_is_that_of_train(objective, dtype, atol, width, world):
             np.testing.assert_allclose(run.columns()[name], column, rtol=1e2 * atol, atol=atol, err_msg=name)
         for w, v in zip(run.weights, alone.weights, strict=True):
             np.testing.assert_allclose(w, v, atol=atol)
+
+
+@pytest.mark.parametrize(
+    "latents", [GaussianLatents(), UniformLatents(), SparseLatents(0.3), SparseLatents(1.0)], ids=str
+)
+@pytest.mark.parametrize(("dtype", "atol"), [(np.float64, 1e-12), (np.float32, 5e-6)])
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
+def test_every_learner_is_that_of_train_on_other_latents(objective, dtype, atol, latents):
+    test_every_learner_is_that_of_train(objective, dtype, atol, 6, replace(WORLD, latents=latents))
+
+
+@pytest.mark.parametrize("latents", [Signs(), GaussianLatents(), UniformLatents(), SparseLatents(0.3)], ids=str)
+def test_the_moments_of_the_latents_are_those_of_numpy(latents):
+    x = np.array([-800.0, -3.0, -0.006, -1e-9, 0.0, 1e-3, 0.5, 40.0])
+    for found, due in zip(log_moment(latents, torch.from_numpy(x)), latents.log_moment(x), strict=True):
+        np.testing.assert_allclose(found, due, rtol=1e-12, atol=1e-13)  # either cancels around zero
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_learner_goes_round_many_times_and_stays_that_of_train(threads, monkeypatch):
+    monkeypatch.setattr(many, "available", lambda: threads)
+    monkeypatch.setattr(sign_learners, "STEPS", 3)  # of 17 steps in one go
+    settings = {"step_size": 0.1, "steps": 17, "batch_size": 8, "record_every": 17}
+    for rng, run in zip(rngs(4), train_many(ALIKE, InfoNCE(3.0), rngs=rngs(4), width=6, **settings), strict=True):
+        alone = train(ALIKE, InfoNCE(3.0), rng=rng, width=6, **settings)
+        np.testing.assert_array_equal(run.theta, alone.theta)
+        np.testing.assert_array_equal(run.loss, alone.loss)
+        assert run.rng_state == alone.rng_state
+
+
+@pytest.mark.parametrize(
+    ("count", "batch", "dim", "piece", "stretch"),
+    [(32, 512, 64, 16, 64), (4, 512, 64, 16, 512), (1000, 512, 64, 16, 16), (4, 512, 3200, 1, 1), (32, 16, 8, 16, 64)],
+)
+def test_a_go_is_long_enough_for_threads_and_short_enough_for_an_interrupt(count, batch, dim, piece, stretch):
+    assert sign_learners.lengths(count, 4 * batch * dim**2) == (piece, stretch)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

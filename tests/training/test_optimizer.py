@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmcl import EmpiricalPairs, InfoNCE, PositiveOnly, train
+from mmcl import EmpiricalPairs, InBatchInfoNCE, InfoNCE, PositiveOnly, train
 from mmcl.training import Adam, GradientDescent, Momentum, gaussian_weights
 from mmcl.training.optimizer import Rule
 from mmcl.worlds import SMALL, UNEQUAL
@@ -50,6 +50,19 @@ def test_a_run_is_that_of_pytorch(ours, decay, theirs):
     )  # fmt: skip
     for mine, torchs in zip(run.weights, _by_torch(theirs, 25, 0.1), strict=True):
         np.testing.assert_allclose(mine, torchs, atol=1e-11)
+
+
+def test_a_memory_of_real_towers_goes_on_only_with_the_weights_that_it_belongs_to():
+    rng = np.random.default_rng(5)
+    pairs = EmpiricalPairs(rng.standard_normal((40, 4)), rng.standard_normal((40, 5)))
+    settings = {"step_size": 0.1, "steps": 5, "batch_size": 8, "optimizer": Momentum()}
+    first = train(pairs, InBatchInfoNCE(4.0), width=6, rng=np.random.default_rng(0), **settings)
+    for width in (6, 3):
+        new = gaussian_weights((4, 5), width, rng=rng)
+        fresh = train(pairs, InBatchInfoNCE(4.0), weights=new, rng=np.random.default_rng(1), **settings)
+        start = replace(first, weights=new)
+        again = train(pairs, InBatchInfoNCE(4.0), start=start, rng=np.random.default_rng(1), **settings)
+        np.testing.assert_array_equal(again.weights.a, fresh.weights.a)
 
 
 @pytest.mark.parametrize("optimizer", [GradientDescent(), Momentum(0.9), Adam()], ids=repr)

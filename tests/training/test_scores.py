@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
-from mmcl import InBatchInfoNCE, InfoNCE, PositiveOnly
+from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, train
 from mmcl.latents import GaussianLatents, SparseLatents, UniformLatents, pair_moment, tanh_log_cosh
 from mmcl.latents import Signs as SignLatents
 from mmcl.losses import log_expectation_over_rows, log_expectation_over_signs, loss
@@ -146,6 +146,18 @@ def test_a_pull_far_below_one_keeps_its_digits():
     pull, excess = pair_moment(SignLatents(), 30.0 * eps, eps)
     np.testing.assert_allclose(pull, -2 * eps / np.expm1(60.0), rtol=1e-12)
     np.testing.assert_allclose(excess, -40 * np.log(2))
+
+
+@pytest.mark.parametrize("latents", [SignLatents(), GaussianLatents()], ids=str)
+def test_in_single_precision_too_scores_may_lie_as_far_apart_as_they_like(latents):
+    """At τ² = 200 an exponential of the differences is zero in single precision, and not in double."""
+    world = PairedData(signal_a=[2.0, 1.5, 1.0], noise_a=0.5, ambient_dim=8, latents=latents)
+    settings = {"width": 16, "step_size": 1e-4, "steps": 5, "batch_size": 128, "record_every": 1}
+    single, double = (
+        train(world, InBatchInfoNCE(200.0), rng=np.random.default_rng(0), dtype=dtype, **settings).loss
+        for dtype in (np.float32, np.float64)
+    )
+    np.testing.assert_allclose(single, double, rtol=1e-4)
 
 
 def test_scores_too_far_apart_for_one_exponential_have_two():

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import mmcl.training.loop as loop
-from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, condition_number, gradient_flow, train
+from mmcl import (
+    EmpiricalPairs,
+    InBatchInfoNCE,
+    InfoNCE,
+    PairedData,
+    PositiveOnly,
+    condition_number,
+    gradient_flow,
+    train,
+    train_many,
+)
 from mmcl.training import TrainingDiverged, TrainingInterrupted, gaussian_weights, orthonormal_weights
 from mmcl.training.descent import Descent
+from mmcl.training.threads import available, threads
 from mmcl.trajectory import Trajectory
 from mmcl.worlds import CANONICAL, SMALL, UNEQUAL
 
@@ -251,6 +265,53 @@ def test_an_interrupted_run_keeps_its_record_and_goes_on_as_if_nothing_had_been(
     rest, whole = _run(steps=20 - done, start=kept, **settings), _run(**settings)
     np.testing.assert_allclose(rest.theta[-1], whole.theta[-1], atol=1e-12)
     assert rest.rng_state == whole.rng_state and rest.steps == 20
+
+
+def test_what_ended_a_run_brings_its_record_from_another_process():
+    settings = {"width": 8, "step_size": 1e9, "steps": 5, "batch_size": 8, "rng": np.random.default_rng(0)}
+    with pytest.raises(TrainingDiverged) as diverged:
+        train(SMALL, InfoNCE(4.0), **settings)
+    stopped = TrainingInterrupted(diverged.value.trajectory)
+    for error in (diverged.value, stopped):
+        for back in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+            assert type(back) is type(error) and str(back) == str(error)
+            np.testing.assert_array_equal(back.trajectory.theta, error.trajectory.theta)
+            assert len(back.trajectories) == 1
+    assert pickle.loads(pickle.dumps(diverged.value)).step_size == 1e9
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_numbers_of_few_bits_do_not_overflow(kind):
+    settings = {"step_size": 0.1, "steps": kind(100), "batch_size": kind(8), "record_every": kind(7)}
+    first = train(SMALL, InfoNCE(4.0), width=4, rng=np.random.default_rng(0), **settings)
+    both = train(SMALL, InfoNCE(4.0), start=first, **settings)
+    assert both.steps == 200 and len(both) == 16
+    (run,) = train_many(SMALL, InfoNCE(4.0), width=4, rngs=[np.random.default_rng(0)], **{**settings, "steps": 300})
+    assert run.steps == 300
+
+
+def test_runs_side_by_side_leave_the_threads_as_they_were():
+    def run(seed):
+        with threads(1 + seed % 2):
+            train(SMALL, InfoNCE(4.0), width=4, step_size=0.1, steps=50, batch_size=8, rng=np.random.default_rng(seed))
+
+    with threads(2), ThreadPoolExecutor(4) as pool:
+        before = available()
+        list(pool.map(run, range(12)))
+        assert available() == before == 2
+
+
+@pytest.mark.parametrize("normalization", ["batch", "sample"])
+def test_a_batch_without_outputs_is_no_divergence(normalization):
+    settings = {"batch_size": 1, "centering": True, "normalization": normalization, "width": 4, "step_size": 0.1}
+    for data in (SMALL, EmpiricalPairs([[1.0, 2.0], [0.0, 1.0]], [[1.0, 0.5], [1.0, 1.0]])):
+        with pytest.raises(ValueError, match=r"`batch_size` \(n\) must be "):
+            train(data, InBatchInfoNCE(4.0), steps=5, rng=np.random.default_rng(0), **settings)
+
+
+def test_what_is_no_optimizer_is_not_taken_for_none():
+    with pytest.raises(TypeError, match=r"^`optimizer` must be "):
+        train(SMALL, InfoNCE(4.0), width=4, step_size=0.1, steps=5, rng=np.random.default_rng(0), optimizer=0)
 
 
 def test_an_interrupt_is_still_a_keyboard_interrupt(monkeypatch):
