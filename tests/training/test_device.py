@@ -7,6 +7,7 @@ until it is copied back, and an operation on tensors of two devices is refused, 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, train, train_many
+from mmcl.latents import GaussianLatents, SparseLatents, UniformLatents
 from mmcl.pair import Pair
 from mmcl.training import TrainingDiverged, TrainingInterrupted
 from mmcl.training.in_batch import in_batch
@@ -70,6 +72,7 @@ _library.fallback(on_card, "PrivateUse1")
 
 WORLD = PairedData(signal_a=[2.0, 1.0], noise_a=0.5, ambient_dim=(4, 5))
 ALIKE = PairedData(signal_a=[2.0, 1.0], noise_a=0.5, ambient_dim=5)  # where a processor takes compiled steps
+LAWS = GaussianLatents(), UniformLatents(), SparseLatents(0.3)
 SETTINGS = {"step_size": 0.1, "steps": 12, "batch_size": 8, "record_every": 5}
 DEVICES = ["cpu", "card", *(["cuda"] if torch.cuda.is_available() else [])]
 OBJECTIVES = [
@@ -98,6 +101,14 @@ def test_every_learner_is_that_of_train_on_every_device(device, world, objective
             np.testing.assert_allclose(run.columns()[name], column, rtol=1e2 * atol, atol=atol, err_msg=name)
         for found, due in zip(run.weights, alone.weights, strict=True):
             np.testing.assert_allclose(found, due, atol=atol)
+
+
+@pytest.mark.parametrize("latents", LAWS, ids=str)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("dtype", "atol"), [(np.float64, 1e-12), (np.float32, 2e-5)])
+def test_other_latents_are_those_of_train_on_every_device(device, latents, dtype, atol):
+    world = replace(WORLD, latents=latents)
+    test_every_learner_is_that_of_train_on_every_device(device, world, InfoNCE(3.0, negatives=7.0), dtype, atol)
 
 
 def test_scores_too_large_for_an_exponential_take_the_general_form_there():
