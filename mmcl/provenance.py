@@ -1,8 +1,8 @@
 """Where a stored number came from: the code, the libraries and the settings that it depends on, as a hash.
 
 The hash covers the source of the module that computes and of every module of the package that it imports, however
-indirectly, and the versions of the numerical libraries. So a change of the code that matters, and only that, asks for a
-new run.
+indirectly, and the versions of the numerical libraries; where the module is a user's own, also of the modules beside it
+that it imports. So a change of the code that matters, and only that, asks for a new run.
 """
 
 from __future__ import annotations
@@ -102,39 +102,44 @@ def described(value: Any) -> Any:
 
 @cache
 def sources(module: str) -> frozenset[Path]:
-    """The files of this package that `module` depends on, itself included; for the package itself, all of them."""
+    """The files that `module` depends on, itself included; for the package itself, all of its files."""
     if module == PACKAGE.name:
         return frozenset(PACKAGE.rglob("*.py"))
+    own = None if module.split(".")[0] == PACKAGE.name else getattr(sys.modules.get(module), "__file__", None)
+    root = Path(own).resolve().parents[module.count(".")] if own and Path(own).exists() else None
     found: set[Path] = set()
-    waiting = [module]
+    waiting = [(module, Path(own).resolve() if root and own else _file(module, root))]
     while waiting:
-        name = waiting.pop()
-        path = _file(name)
+        name, path = waiting.pop()
         if path is None or path in found:
             continue
         found.add(path)
-        waiting += imported(path)
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        waiting += [(other, _file(other, root)) for other in imported(path, package)]
     return frozenset(found)
 
 
 @cache
-def imported(path: Path) -> list[str]:
-    """The modules of this package that the file at `path` imports, inside functions too."""
+def imported(path: Path, package: str) -> list[str]:
+    """The modules that the file at `path` imports, inside functions too; `package` is what its dots stand for."""
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] == PACKAGE.name]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            base = ".".join(filter(None, (above, node.module)))
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return names
 
 
-def _file(module: str) -> Path | None:
-    if module.split(".")[0] != PACKAGE.name:  # a cell of the user's own
-        own = getattr(sys.modules.get(module), "__file__", None)
-        return Path(own).resolve() if own and Path(own).exists() else None
-    base = PACKAGE.joinpath(*module.split(".")[1:])
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
+def _file(module: str, root: Path | None) -> Path | None:
+    """The file of a module of this package or, with the folder of a user's own modules, of one of these."""
+    folder = PACKAGE.parent if module.split(".")[0] == PACKAGE.name else root
+    if folder is None:
+        return None
+    base = folder.joinpath(*module.split("."))
+    for path in (base.parent / f"{base.name}.py", base / "__init__.py"):
         if path.exists() and path != PACKAGE / "__init__.py":
             return path
     return None

@@ -219,6 +219,25 @@ def test_a_cell_without_a_file_is_refused(how, tmp_path):
     assert found.stderr.splitlines()[-1].startswith("ValueError: What is computed must be defined in a file, whose")
 
 
+def test_a_change_in_a_file_beside_that_of_the_cell_asks_for_a_new_run(tmp_path):
+    home = tmp_path / "own"
+    (home / "parts").mkdir(parents=True)
+    (home / "own_cell.py").write_text("from parts import helper\ndef cell(x): return {'y': helper.times(x)}\n")
+    (home / "parts" / "__init__.py").write_text("")
+    (home / "parts" / "factor.py").write_text("FACTOR = 2\n")
+    (home / "parts" / "helper.py").write_text("from .factor import FACTOR\ndef times(x): return FACTOR * x\n")
+    script = (
+        "import own_cell\nfrom mmcl.sweeps import *\n"
+        "one = Study('own', '', (Axis('x', (1.0,), '1', 'x'),), (Quantity('y', '1', 'y'),), own_cell.cell)\n"
+        f"print(float(run(one, executor=Serial(), store={str(tmp_path)!r}).y[0]))"
+    )
+    command, found = [sys.executable, "-B", "-c", script], []
+    for factor in (2, 3, 2):
+        (home / "parts" / "factor.py").write_text(f"FACTOR = {factor}\n")
+        found.append(subprocess.check_output(command, text=True, cwd=home).strip())
+    assert found == ["2.0", "3.0", "2.0"] and len(list(tmp_path.glob("cells/??/*.json"))) == 2
+
+
 def test_numbers_of_any_type_come_back_from_the_store_as_they_were(tmp_path):
     one = Study("typed", "", (X,), (Y, Quantity("z", "1", "z"), Quantity("known", "1", "x > 1")), _typed)
     first = sweeps.run(one, executor=Serial(), store=str(tmp_path))
