@@ -54,21 +54,25 @@ def adam_limit(
     checks.kind(data, PairedData, "`data`")
     checks.kind(objective, (InfoNCE, PositiveOnly), "`objective`")
     count, rng = checks.whole(particles, "`particles`"), checks.generator(rng)
-    rule, r = Rule(optimizer or Adam()), data.signal_dim
+    rule, r = Rule(Adam() if optimizer is None else checks.kind(optimizer, Adam, "`optimizer`")), data.signal_dim
+    size, every = checks.positive(step_size, "`step_size` (η)"), checks.whole(record_every, "`record_every`")
+    steps = checks.whole(steps, "`steps`")
+    if any(view.basis is not None for view in data.views):
+        raise ValueError("`data` must be in the axes of its coordinates for Adam, which depends on them; got a basis.")
     force = LatentForce(objective, data.latents, r) if isinstance(objective, InfoNCE) else None
     scales = [view.scales[:, None] for view in data.views]
     weights = [rng.standard_normal((len(s), count)) for s in scales]
     memory: list[object] = [None, None]
     rows = []
-    for done in range(checks.whole(steps, "`steps`") + 1):
+    for done in range(steps + 1):
         a, b = (np.mean((s * w) ** 2, axis=1) for s, w in zip(scales, weights, strict=True))
         signal = [(s * w)[:r] for s, w in zip(scales, weights, strict=True)]
         c, norms = np.mean(signal[0] * signal[1], axis=1), np.array([a.sum(), b.sum()])
         theta = c / np.sqrt(norms.prod())
         g, loss = (np.full(r, 2.0), -2 * float(theta.sum())) if force is None else force(theta)
-        if done % record_every == 0 or done == steps:
+        if done % every == 0 or done == steps:
             rows.append({
-                "time": done * step_size, "theta": theta, "alignment": theta.sum(), "loss": loss,
+                "time": done * size, "theta": theta, "alignment": theta.sum(), "loss": loss,
                 "condition_number": np.sqrt(a[:r].max() / a[:r].min()),
                 "condition_number_b": np.sqrt(b[:r].max() / b[:r].min()),
                 "noise_share": np.array([a[r:].sum(), b[r:].sum()]) / norms,
@@ -82,6 +86,6 @@ def adam_limit(
             slope[:r] -= g[:, None] / np.sqrt(norms.prod()) * scales[side][:r] * signal[other]
             move, memory[side] = rule.direction(slope, memory[side])
             moves.append(move)
-        weights = [w - step_size * move for w, move in zip(weights, moves, strict=True)]
+        weights = [w - size * move for w, move in zip(weights, moves, strict=True)]
     series: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return Trajectory(**series)

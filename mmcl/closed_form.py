@@ -23,7 +23,7 @@ from mmcl.data import PairedData
 NEAREST = 1 - 1e-8  # full alignment takes for ever, and this close to it M(P) cancels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StageOne:
     r"""The universal curve of stage one at given alignments.
 
@@ -140,10 +140,13 @@ def terminal_spread(data: PairedData) -> float:
     Source: ours; derived in the chapter "An exactly solvable model".
 
     Raises:
-        TypeError, ValueError: if the modalities differ.
+        TypeError, ValueError: if the modalities differ, or if two coordinates share the largest or the smallest scale:
+            which of them ends longest is then a matter of chance, and κ is not Gaussian.
     """
     law = _Law.of(data)
     s = np.sort(law.s)[::-1]
+    if len(s) > 1 and (s[0] == s[1] or s[-1] == s[-2]):
+        raise ValueError("`data` must have one largest and one smallest signal scale; got one of them twice.")
     grown = np.exp(2 * s * law.terminal_growth())
     gamma = (s[0] - s[-1]) / (2 * np.sum(s * grown))
     weight = gamma * (1 - grown)

@@ -13,11 +13,12 @@ from mmcl import checks
 from mmcl.data import PairedData
 from mmcl.extrapolation import integrate
 from mmcl.flow_system import FlowSystem
+from mmcl.latents import Signs
 from mmcl.objectives import InfoNCE, PositiveOnly
 from mmcl.training.initial import Weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CovarianceSpectrum:
     r"""The eigenvalues of $F_A$ along a flow; they sum to one, and all further ones are zero.
 
@@ -42,7 +43,7 @@ def covariance_flow(data: PairedData, objective: InfoNCE | PositiveOnly, times: 
     Source: ours; the spectrum is the one by which Jing et al. (2022) define dimensional collapse.
 
     Args:
-        data: the world; for modality B swap the two.
+        data: the world, of sign latents; for modality B swap the two.
         objective: InfoNCE or PositiveOnly.
         times: increasing, from 0 on, shape (T,).
 
@@ -50,6 +51,7 @@ def covariance_flow(data: PairedData, objective: InfoNCE | PositiveOnly, times: 
         TypeError, ValueError: on a world, an objective or times that do not fit.
     """
     data = checks.kind(data, PairedData, "`data`")
+    checks.kind(data.latents, Signs, "`data.latents`")
     t = checks.times(times)
     system = FlowSystem.of(data, checks.kind(objective, (InfoNCE, PositiveOnly), "`objective`"))
     squares, counts = system.noises[0][0], np.unique(data.views.a.noise, return_counts=True)[1]

@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     z: Float[Array, "n r"] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     r"""One modality of a world: its scales and the axes that they belong to.
 
@@ -246,10 +246,10 @@ def _orthogonal(basis: ArrayLike | None, d: int, label: str) -> Float[Array, "d 
     error = float(np.abs(matrix.T @ matrix - np.eye(d)).max())
     if error > 1e-8:
         raise ValueError(f"{label} must be orthogonal, its columns of unit length; BᵀB differs from I by {error:.2g}.")
-    return matrix
+    return matrix.copy()  # not the caller's
 
 
 def _plain(value: ArrayLike | None) -> object:
     if value is None or np.ndim(value) == 0:
         return None if value is None else float(value)  # type: ignore[arg-type]
-    return tuple(_plain(row) for row in value)  # type: ignore[union-attr]
+    return tuple(_plain(row) for row in np.asarray(value))

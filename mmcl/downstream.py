@@ -20,6 +20,7 @@ from mmcl.data import PairedData
 from mmcl.trajectory import Trajectory
 
 ENUMERABLE = 20  # latent signs whose patterns are still listed one by one
+NEAR, FAR = 5000.0, 1e6  # where the series of few shots is cut: at least, and at most
 EQUAL = 1e-12  # scores this close, relative to the largest, are one score, as in `mmcl.retrieval`
 
 
@@ -92,6 +93,11 @@ def ridge_error(held: Shares, penalty: float, *, labels: int | None = None, labe
         TypeError, ValueError: on a penalty, labels or noise out of range.
     """
     s, lam = held.all, checks.positive(penalty, "`penalty` (λ)")
+    omega = checks.non_negative(label_noise, "`label_noise` (ω)")
+    if labels is None and omega > 0:
+        raise ValueError(
+            f"`label_noise` (ω) must be left out without `labels` (n), whose mean has none; got {omega:g}."
+        )
     if labels is None:
         return float(np.mean((lam / (held.signal + lam)) ** 2))
     n = checks.whole(labels, "`labels` (n)")
@@ -100,8 +106,8 @@ def ridge_error(held: Shares, penalty: float, *, labels: int | None = None, labe
         mu = np.exp(log_mu)
         return float(mu - np.sum(s * mu / (s + mu)) / n - lam)
 
-    high = np.log(lam + s.sum() / n)
-    return _error_at(held, float(np.exp(brentq(excess, np.log(lam), high, xtol=1e-14))), n, label_noise)
+    high = np.log(lam + s.sum() / n) + 1e-9  # above it by more than round-off
+    return _error_at(held, float(np.exp(brentq(excess, np.log(lam) - 1e-9, high, xtol=1e-14))), n, omega)
 
 
 def best_ridge_error(held: Shares, labels: int, *, label_noise: float) -> tuple[float, float]:
@@ -115,8 +121,9 @@ def best_ridge_error(held: Shares, labels: int, *, label_noise: float) -> tuple[
         return float(mu - np.sum(s * mu / (s + mu)) / n)
 
     least = brentq(penalty, -60.0, np.log(1 + s.sum() / n)) if penalty(-60.0) < 0 else -60.0
+    most = 10.0 + 2 * max(0.0, float(np.log(omega)))
     found = minimize_scalar(
-        lambda x: _error_at(held, float(np.exp(x)), n, omega), bounds=(least, 10.0), method="bounded",
+        lambda x: _error_at(held, float(np.exp(x)), n, omega), bounds=(least, most), method="bounded",
         options={"xatol": 1e-9},
     )  # fmt: skip
     return float(found.fun), penalty(float(found.x))
@@ -128,7 +135,7 @@ def _error_at(held: Shares, mu: float, n: int, omega: float) -> float:
     return float((missed + omega**2 * taken) / (1 - taken))
 
 
-def few_shot_error(held: Shares, shots: int, *, reach: float = 5000.0) -> Float[Array, " r"]:
+def few_shot_error(held: Shares, shots: int, *, reach: float | None = None) -> Float[Array, " r"]:
     r"""How often the nearest of two class means, k examples each, mistakes the sign of latent p.
 
     With $\bar\varepsilon_j^\pm$ the mean of sign j over the examples of a class, the decision has the sign of
@@ -146,12 +153,15 @@ def few_shot_error(held: Shares, shots: int, *, reach: float = 5000.0) -> Float[
     Args:
         held: the shares s of the representation.
         shots: k, examples of each class.
-        reach: where the series is cut, in units of its frequencies.
+        reach: where the series is cut, in units of its frequencies; None: at 5,000 or, where that is more, at twenty over
+            the smallest share of the signal, for what is closer to zero than one over its reach is not told from it.
 
     Returns:
         One probability for each latent that may be the label, shape (r,).
     """
     k, W = checks.whole(shots, "`shots` (k)"), 5.0  # |sum| < 2 + 2
+    if reach is None:
+        reach = min(max(NEAR, 20 / float(held.signal.min())), FAR)
     odd = np.arange(1, round(reach * W / np.pi), 2)
     frequency = np.pi * odd / W
     scales, index, counts = np.unique(held.all, return_inverse=True, return_counts=True)
@@ -161,7 +171,7 @@ def few_shot_error(held: Shares, shots: int, *, reach: float = 5000.0) -> Float[
         powers = counts - (np.arange(len(scales)) == index[p])
         phi = np.prod(factors ** powers[:, None], axis=0) * np.exp(2j * share * frequency)
         errors.append(0.5 - 2 / np.pi * np.sum(phi.imag / odd))
-    return np.array(errors)
+    return np.clip(errors, 0.0, 1.0)  # where the series is cut, it oscillates
 
 
 def _characteristic(x: Float[Array, " T"], k: int) -> Array:
@@ -208,5 +218,5 @@ def retrieval_rate(theta: Float[Array, " r"], candidates: int, flip: float) -> f
     weight = rho**times * (1 - rho) ** (len(theta) - times)
     ordered, near = np.sort(scores), EQUAL * np.abs(theta).sum()
     below = np.searchsorted(ordered, scores - near) / len(scores)
-    tied = np.searchsorted(ordered, scores + near) / len(scores) - below
+    tied = np.searchsorted(ordered, scores + near, side="right") / len(scores) - below
     return float(np.sum(weight * ((below + tied) ** n - below**n) / (n * tied)))

@@ -30,7 +30,9 @@ class Decoupled:
     inverse_temperature: float
 
     def __post_init__(self) -> None:
-        checks.positive(self.inverse_temperature, "`inverse_temperature` (τ²)")
+        object.__setattr__(
+            self, "inverse_temperature", checks.positive(self.inverse_temperature, "`inverse_temperature` (τ²)")
+        )
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Spectral:
     square_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        checks.positive(self.square_norm, "`square_norm` (μ)")
+        object.__setattr__(self, "square_norm", checks.positive(self.square_norm, "`square_norm` (μ)"))
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,11 @@ class Sigmoid:
     negatives: float = 1.0
 
     def __post_init__(self) -> None:
-        checks.positive(self.inverse_temperature, "`inverse_temperature` (τ²)")
-        checks.number(self.bias, "`bias` (b)")
-        checks.non_negative(self.negatives, "`negatives` (K)")
+        object.__setattr__(
+            self, "inverse_temperature", checks.positive(self.inverse_temperature, "`inverse_temperature` (τ²)")
+        )
+        object.__setattr__(self, "bias", checks.number(self.bias, "`bias` (b)"))
+        object.__setattr__(self, "negatives", checks.non_negative(self.negatives, "`negatives` (K)"))
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,8 @@ class AlignmentUniformity:
     sharpness: float = 2.0
 
     def __post_init__(self) -> None:
-        checks.non_negative(self.weight, "`weight` (λ)")
-        checks.positive(self.sharpness, "`sharpness` (s)")
+        object.__setattr__(self, "weight", checks.non_negative(self.weight, "`weight` (λ)"))
+        object.__setattr__(self, "sharpness", checks.positive(self.sharpness, "`sharpness` (s)"))
 
 
 @dataclass(frozen=True)
@@ -129,8 +133,10 @@ class NTXent:
     negatives: float = 1.0
 
     def __post_init__(self) -> None:
-        checks.positive(self.inverse_temperature, "`inverse_temperature` (τ²)")
-        checks.non_negative(self.negatives, "`negatives` (K)")
+        object.__setattr__(
+            self, "inverse_temperature", checks.positive(self.inverse_temperature, "`inverse_temperature` (τ²)")
+        )
+        object.__setattr__(self, "negatives", checks.non_negative(self.negatives, "`negatives` (K)"))
 
 
 Family = Decoupled | Spectral | Sigmoid | AlignmentUniformity | NTXent

@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 from mmcl import checks
 from mmcl.data import PairedData
 from mmcl.family import AlignmentUniformity, Decoupled, NTXent, Sigmoid, Spectral
+from mmcl.latents import Signs
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
 from mmcl.share_potentials import Shares, slopes
@@ -41,16 +42,20 @@ class End(NamedTuple):
 
 
 def end_of(data: PairedData, objective: object) -> End:
-    """The end of the flow from an orthogonal start in a world of two equal modalities, all noise of non-zero scale.
+    """The end of the flow from an orthogonal start in a world of two equal modalities.
 
     Args:
-        data: a symmetric world.
-        objective: InfoNCE, Decoupled, Spectral, Sigmoid, AlignmentUniformity or NTXent.
+        data: a symmetric world, of sign latents.
+        objective: InfoNCE, Decoupled, Spectral, Sigmoid, AlignmentUniformity or NTXent, with some weight of negatives.
 
     Raises:
         TypeError, ValueError: for another objective, or a world that is not symmetric.
     """
     data = checks.kind(data, PairedData, "`data`")
+    checks.kind(data.latents, Signs, "`data.latents`")
+    for name, symbol in (("negatives", "K"), ("weight", "λ")):
+        if hasattr(objective, name):  # without it nothing balances, and the end depends on the start
+            checks.positive(getattr(objective, name), f"`{name}` ({symbol})")
     if not data.symmetric:
         raise ValueError("`data` must have two modalities alike for an end in closed form; got two that differ.")
     return _end(objective, data)
@@ -82,7 +87,7 @@ def _(objective: Sigmoid, data: PairedData) -> End:
 def _(objective: AlignmentUniformity, data: PairedData) -> End:
     r"""Signal shares $\alpha_s$, noise shares $\alpha_n$ with $\tanh2s\alpha_s-\tanh2s\alpha_n=1/(\lambda s)$."""
     r, weight, s = data.signal_dim, objective.weight, objective.sharpness
-    m = data.views.a.ambient_dim - r
+    m = data.views.a.active_dim - r
     if m == 0 or weight <= critical_weight(r, s):
         return End(1.0, 1.0, 0.0)
 
@@ -151,6 +156,10 @@ def stopped(data: PairedData, alignment: float) -> End:
     first, last = 1e-9, 1.0
     while gap(last) > 0:
         last *= 2
+    while gap(first) < 0:
+        first /= 10
+        if first < 1e-15:  # it hardly moves at all
+            return End(alignment, float(np.sqrt(s2.max() / s2.min())), float(x2.sum() / (s2.sum() + x2.sum())))
     T = brentq(gap, first, last, xtol=1e-15)
     a, N2 = lengths(norm(T), T), norm(T)
     return End(alignment, float(np.sqrt(a.max() / a.min())), float(x2 @ np.exp(-2 * x2 * T) / N2))

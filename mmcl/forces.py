@@ -127,9 +127,8 @@ class LatentForce:
                 f"`signal_dim` (r) must leave the quadrature at most {LARGEST:,} points for {latents!r}, "
                 f"{len(z)} to the power r; got r = {r}."
             )
-        grid = np.stack(np.meshgrid(*r * [z], indexing="ij"), axis=-1).reshape(-1, r)
-        weights = np.prod(np.stack(np.meshgrid(*r * [weight], indexing="ij"), axis=-1).reshape(-1, r), axis=1)
-        object.__setattr__(self, "nodes", (grid, weights))
+        which = np.arange(len(z) ** r)[:, None] // len(z) ** np.arange(r)[::-1] % len(z)
+        object.__setattr__(self, "nodes", (z[which], np.prod(weight[which], axis=1)))
 
     @property
     def inverse_temperature(self) -> float:

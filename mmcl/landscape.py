@@ -17,6 +17,7 @@ from scipy.special import logsumexp
 
 from mmcl import checks
 from mmcl.data import PairedData, View
+from mmcl.latents import Signs
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
 from mmcl.training.initial import Weights
@@ -76,6 +77,7 @@ def valley_curvatures(data: PairedData, theta: ArrayLike, width: int) -> Float[A
     Raises:
         TypeError, ValueError: as `aligned_weights`.
     """
+    data = checks.kind(data, PairedData, "`data`")
     shares, m = _simplex(theta, data.signal_dim), checks.whole(width, "`width` (m)", least=data.signal_dim)
     both = data.views.a.signal**2 + data.views.b.signal**2
     across = np.eye(len(both)) - np.sqrt(np.outer(shares, shares))
@@ -84,7 +86,7 @@ def valley_curvatures(data: PairedData, theta: ArrayLike, width: int) -> Float[A
     return np.sort(np.concatenate([np.zeros(m * len(both) + 1), np.repeat(2 * both, m - 1), curved, *noise]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Saddle:
     r"""Curvatures of InfoNCE where some coordinates share the alignment equally and the others are empty.
 
@@ -112,7 +114,7 @@ def saddle(data: PairedData, objective: InfoNCE, kept: int, width: int) -> Saddl
     Source: ours; derived in the chapter "What neighbouring theories say".
 
     Args:
-        data: the world.
+        data: the world, of sign latents.
         objective: InfoNCE.
         kept: s, how many coordinates share the alignment, 1 to r.
         width: m, at least r.
@@ -120,7 +122,9 @@ def saddle(data: PairedData, objective: InfoNCE, kept: int, width: int) -> Saddl
     Raises:
         TypeError, ValueError: on a number of coordinates or a width that does not fit.
     """
-    objective, r = checks.kind(objective, InfoNCE, "`objective`"), data.signal_dim
+    r = checks.kind(data, PairedData, "`data`").signal_dim
+    objective = checks.kind(objective, InfoNCE, "`objective`")
+    checks.kind(data.latents, Signs, "`data.latents`")
     s, m = checks.whole(kept, "`kept` (s)"), checks.whole(width, "`width` (m)", least=r)
     if s > r:
         raise ValueError(f"`kept` (s) must be at most the number of signal coordinates, r = {r}; got {s}.")

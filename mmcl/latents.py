@@ -94,7 +94,8 @@ class SparseLatents:
     rate: float
 
     def __post_init__(self) -> None:
-        if checks.positive(self.rate, "`rate` (q)") > 1:
+        object.__setattr__(self, "rate", checks.positive(self.rate, "`rate` (q)"))
+        if self.rate > 1:
             raise ValueError(f"`rate` (q) must be at most 1, a probability; got {self.rate!r}.")
 
     def draw(self, shape: tuple[int, ...], *, rng: np.random.Generator, dtype: DTypeLike = float) -> Array:

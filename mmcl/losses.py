@@ -76,8 +76,8 @@ def log_expectation_over_signs(images: Float[Tensor, "d m"]) -> LogExpectation:
     """
 
     def over_signs(v: Float[Tensor, "n m"]) -> Float[Tensor, " n"]:
-        x = (v @ images.T).abs()
-        return (x + F.softplus(-2 * x) - math.log(2)).sum(dim=1)
+        x = v @ images.T  # |x| would have no second derivative at 0
+        return (torch.logaddexp(x, -x) - math.log(2)).sum(dim=1)
 
     return over_signs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
+from numpy.typing import ArrayLike
 
 from mmcl import checks
 from mmcl.retrieval import TIE
@@ -27,6 +28,7 @@ def ridge_probe(
     array([[0.5, 0. ],
            [0. , 0.5]])
     """
+    features, targets = _real(features, "`features` (F)", 2), _real(targets, "`targets` (Y)", 2)
     lam, n = checks.positive(penalty, "`penalty` (λ)"), features.shape[-2]
     if targets.shape[-2] != n:
         raise ValueError(f"`targets` (Y) must have as many rows as `features` (F), n = {n}; got {targets.shape[-2]}.")
@@ -49,6 +51,7 @@ def nearest_mean(
     >>> int(nearest_mean(np.array([[[0.0]], [[2.0]]]), np.array([[1.5]])).argmax())
     1
     """
+    examples, queries = _real(examples, "`examples`", 3), _real(queries, "`queries`", 2)
     means = examples.mean(axis=-2)
     half = np.einsum("...cm,...cm->...c", means, means)[..., None, :] / 2
     return queries @ np.swapaxes(means, -1, -2) - half
@@ -67,6 +70,8 @@ def first_place(
     >>> first_place(np.array([1.0]), np.array([[1.0], [1.0], [0.0]]))
     array(0.5)
     """
+    queries, candidates = _real(queries, "`queries`", 1), _real(candidates, "`candidates`", 2)
+    partner = checks.whole(partner, "`partner`", least=0, most=candidates.shape[-2] - 1)
     scores = np.einsum("...m,...nm->...n", queries, candidates)
     gap = scores - scores[..., partner, None]
     near = TIE * np.abs(scores).max(axis=-1, keepdims=True)
@@ -80,8 +85,18 @@ def drawn_per_class(labels: Int[Array, " n"], shots: int, *, rng: np.random.Gene
         ValueError: if a class has fewer rows than that.
     """
     k, rng = checks.whole(shots, "`shots` (k)"), checks.generator(rng)
-    rows = [np.flatnonzero(labels == c) for c in np.unique(labels)]
+    if not np.size(labels):
+        raise ValueError("`labels` must hold at least one; got none.")
+    rows = [np.flatnonzero(np.asarray(labels) == c) for c in np.unique(labels)]
     least = min(map(len, rows))
     if least < k:
         raise ValueError(f"`shots` (k) must be at most the size of the smallest class, {least}; got {k}.")
     return np.array([rng.choice(row, size=k, replace=False) for row in rows])
+
+
+def _real(values: ArrayLike, name: str, least: int) -> Float[Array, "..."]:
+    """Finite real numbers in at least so many dimensions, in double precision."""
+    array = checks.real_array(np.ravel(values), name, ndim=1).reshape(np.shape(values))
+    if array.ndim < least:
+        raise ValueError(f"{name} must have at least {least} dimensions; got shape {array.shape}.")
+    return array

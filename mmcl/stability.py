@@ -9,12 +9,16 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
+from scipy.special import expit
 
 from mmcl import checks
 from mmcl.data import PairedData
 from mmcl.latents import Signs
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
+
+ROUND_OFF = 1e-12  # of an eigenvalue, in units of the largest of its block
+EQUAL = 1e-10  # rates this close are one
 
 
 def step_limit(data: PairedData, objective: InfoNCE) -> float:
@@ -38,7 +42,10 @@ def step_limit(data: PairedData, objective: InfoNCE) -> float:
 
 
 def weight_rates(data: PairedData, objective: InfoNCE) -> Float[Array, " n"]:
-    r"""All distinct positive decay rates of the weights at the balanced point, slowest first.
+    r"""All distinct positive decay rates of the weights at the balanced point, slowest first, to ten digits.
+
+    Of directions that mix two coordinates, those a trillion times slower than their fastest are left out: they cannot
+    be told from zero.
 
     With $s_p=\sigma_p^2/N_*^2$, the force $\bar g$, its slope $g'$ and $S$ the probability of the positive pair, the
     scores $R_{pq},R_{qp}$ of two coordinates couple images as the coordinates themselves do, with the curvatures
@@ -53,21 +60,26 @@ def weight_rates(data: PairedData, objective: InfoNCE) -> Float[Array, " n"]:
     checks.positive(objective.negatives, "`negatives` (K)")
     checks.kind(data.latents, Signs, "`data.latents`")
     r, tau2 = data.signal_dim, objective.inverse_temperature
-    tanh = np.tanh(tau2 / r)
+    short = 2 * expit(-2 * tau2 / r)  # 1 - tanh(τ²/r), which would cancel
     odds = objective.negatives * ((1 + np.exp(-2 * tau2 / r)) / 2) ** r
     losing = odds / (1 + odds)
-    force, slope = 2 * losing * tau2 * (1 - tanh), 2 * losing * tau2**2 * (1 - tanh**2)
-    sum_slope = slope + 2 * (1 - losing) * force * tau2 * (1 - tanh)
+    force, slope = 2 * losing * tau2 * short, 2 * losing * tau2**2 * short * (2 - short)
+    sum_slope = slope + 2 * (1 - losing) * force * tau2 * short
     s, noise = Pair(*_over_norm(data, "signal")), Pair(*_over_norm(data, "noise"))
-    found = [*_balance(s, force, slope), *((s.a + s.b) * force)]
+    found = [*_above_round_off(_balance(s, force, slope)), *((s.a + s.b) * force)]
     for p in range(r):
         for q in range(p):
-            found += list(_mixing((s.a[p], s.b[p], s.a[q], s.b[q]), force, sum_slope, slope, r))
-    stray = losing * tau2**2 * (2 - tanh**2) + losing * (1 - losing) * tau2**2 * ((1 - tanh) ** 2 + 1)
+            found += list(_above_round_off(_mixing((s.a[p], s.b[p], s.a[q], s.b[q]), force, sum_slope, slope, r)))
+    stray = losing * tau2**2 * (1 + short * (2 - short)) + losing * (1 - losing) * tau2**2 * (short**2 + 1)
     for side in noise:
         found += [*(side * force), *(side * (force + stray / r))]
-    values = np.unique(np.round(found, 15))
-    return values[values > 1e-12 * values[-1]]
+    values = np.sort([value for value in found if value > 0])
+    return values[np.append(True, np.diff(values) > EQUAL * values[1:])]
+
+
+def _above_round_off(values: Array) -> Array:
+    """Without the eigenvalues that are zero to round-off; those of a scale invariance and of rotations are."""
+    return values[values > ROUND_OFF * np.abs(values).max()]
 
 
 def _over_norm(data: PairedData, what: str) -> list[Array]:

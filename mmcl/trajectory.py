@@ -15,7 +15,7 @@ from mmcl import checks
 from mmcl.pair import Pair
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trajectory:
     r"""What a learner looks like at the recorded times t.
 
@@ -71,6 +71,11 @@ class Trajectory:
             TypeError, ValueError: if it is no Trajectory or ends elsewhere.
         """
         checks.kind(earlier, Trajectory, "`earlier`")
+        if not len(self) or not len(earlier) or self.theta.shape[1] != earlier.theta.shape[1]:
+            raise ValueError(
+                f"`earlier` must be a record of as many coordinates, {self.theta.shape[1]}, and neither may be empty; "
+                f"got {earlier.theta.shape[1]} of them, and records of {len(earlier)} and {len(self)} rows."
+            )
         if not np.isclose(self.time[0], earlier.time[-1], rtol=1e-12, atol=0):
             raise ValueError(
                 f"`earlier` must end at the time this record begins, {self.time[0]:g}; it ends at {earlier.time[-1]:g}."

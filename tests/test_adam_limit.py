@@ -50,10 +50,31 @@ def test_a_modality_in_another_unit_moves_alike():
         ({"objective": InBatchInfoNCE(1.0)}, TypeError,
          "`objective` must be InfoNCE or PositiveOnly; got InBatchInfoNCE(inverse_temperature=1.0)."),
         ({"particles": 0}, ValueError, "`particles` must be a whole number of at least 1; got 0."),
-        ({"optimizer": "adam"}, TypeError, "`optimizer` must be GradientDescent or Momentum or Adam; got 'adam'."),
+        ({"optimizer": "adam"}, TypeError, "`optimizer` must be Adam; got 'adam'."),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_in_a_sentence(change, error, sentence):
     settings = {"data": SEVEN, "objective": PositiveOnly(), "rng": RNG(0), "optimizer": Adam(), **PLAN} | change
     with pytest.raises(error, match=f"^{re.escape(sentence)}$"):
+        adam_limit(**settings)
+
+
+def test_any_number_of_coordinates_has_its_limit():
+    world = PairedData(signal_a=np.linspace(2.0, 1.0, 70), ambient_dim=70)
+    path = adam_limit(world, InfoNCE(4.0), step_size=0.1, steps=2, particles=4, rng=RNG(0))
+    assert np.isfinite(path.loss).all() and len(path) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "sentence"),
+    [
+        ({"record_every": 0}, ValueError, "`record_every` must be a whole number of at least 1; got 0."),
+        ({"step_size": -1.0}, ValueError, "`step_size` (η) must be positive and finite; got -1.0."),
+        ({"optimizer": 0}, TypeError, "`optimizer` must be Adam; got 0."),
+        ({"data": replace(SEVEN, basis_a=np.eye(5)[::-1])}, ValueError, "`data` must be in the axes of its"),
+    ],
+)  # fmt: skip
+def test_settings_that_adam_cannot_have_are_refused(change, error, sentence):
+    settings = {"data": SEVEN, "objective": PositiveOnly(), "rng": RNG(0), **PLAN} | change
+    with pytest.raises(error, match=f"^{re.escape(sentence)}"):
         adam_limit(**settings)

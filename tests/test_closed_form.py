@@ -154,3 +154,11 @@ def test_the_spread_of_random_starts_is_that_of_random_lengths():
         logs[i] = 0.5 * np.log(u[0] / u[2]) + (s[0] - s[2]) * grown
     error = 1 / np.sqrt(2 * draws)
     assert np.sqrt(m) * logs.std(ddof=1) == pytest.approx(terminal_spread(world), rel=4 * error)
+
+
+@pytest.mark.parametrize("signal", [(1.0, 1.0), (2.0, 2.0, 1.0), (2.0, 1.0, 1.0)])
+def test_scales_that_tie_have_no_spread_in_closed_form(signal):
+    world = PairedData(signal_a=signal, noise_a=0.5, ambient_dim=6)
+    with pytest.raises(ValueError, match=r"^`data` must have one largest and one smallest signal scale; got one of"):
+        terminal_spread(world)
+    assert terminal_spread(PairedData(signal_a=(1.0,), noise_a=0.5, ambient_dim=6)) >= 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from mmcl import InfoNCE, PairedData, PositiveOnly, gradient_flow, train
 from mmcl.augmentation import augmentation_threshold, escape_rate
 from mmcl.claims.augmented import ends, rates
 from mmcl.covariance import covariance_eigenvalues, covariance_flow
+from mmcl.latents import GaussianLatents
 from mmcl.pair import Pair
 from mmcl.worlds import CANONICAL, UNEQUAL
 
@@ -93,3 +95,8 @@ def test_the_end_without_augmentation_is_balanced():
 def test_what_does_not_fit_is_refused_in_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         call()
+
+
+def test_the_spectrum_along_the_flow_is_that_of_a_world_of_signs():
+    with pytest.raises(TypeError, match=r"^`data\.latents` must be Signs; got GaussianLatents\(\)"):
+        covariance_flow(replace(CANONICAL, latents=GaussianLatents()), InfoNCE(2.0), [0.0, 1.0])

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray
 
 from mmcl import PairedData
 from mmcl.latents import random_bits
@@ -215,3 +216,22 @@ def test_an_empty_batch_and_a_seed_are_refused():
         CANONICAL.sample(0, rng=np.random.default_rng(0))
     with pytest.raises(TypeError, match=r"^`rng` must be a numpy\.random\.Generator, .*; got 7\.$"):
         CANONICAL.sample(3, rng=7)
+
+
+def test_a_world_keeps_its_axes_whatever_becomes_of_the_array():
+    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
+    given = basis.copy()
+    world = PairedData(signal_a=(2.0, 1.0), noise_a=0.5, ambient_dim=3, basis_a=given)
+    before = world.covariance_a.copy()
+    given[:] = np.eye(3)
+    fresh = PairedData(signal_a=(2.0, 1.0), noise_a=0.5, ambient_dim=3, basis_a=basis)
+    assert world == fresh and hash(world) == hash(fresh)
+    np.testing.assert_array_equal(world.views.a.basis, basis)
+    np.testing.assert_array_equal(before, fresh.covariance_a)
+
+
+def test_axes_in_a_labelled_table_are_its_numbers():
+    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
+    table = xarray.DataArray(basis, coords={"x": list("abc"), "y": list("def")}, dims=("x", "y"))
+    settings = {"signal_a": (2.0, 1.0), "noise_a": 0.5, "ambient_dim": 3}
+    assert PairedData(basis_a=table, **settings) == PairedData(basis_a=basis, **settings)

@@ -146,3 +146,63 @@ def test_drawn_rows_are_different_and_of_their_class():
 def test_what_does_not_fit_is_refused_in_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         call()
+
+
+@pytest.mark.parametrize(("parts", "k", "close"), [((0.98, 0.0199, 1e-4), 1, 2e-3), ((0.9, 0.08, 0.02), 2, 2e-4)])
+def test_few_shot_errors_are_those_of_every_pattern_of_signs(parts, k, close):
+    """A sum that comes close to zero is told from one that reaches it, as far as the smallest share asks for it."""
+    means = 2 * np.arange(k + 1) / k - 1
+    weights = np.array([comb(k, i) for i in range(k + 1)]) / 2.0**k
+    found = few_shot_error(Shares(np.array(parts), np.zeros(0)), k)
+    for p, own in enumerate(parts):
+        others = [
+            [(s * (a - b) * (e - (a + b) / 2), u * v / 2) for a, u in zip(means, weights, strict=True)
+             for b, v in zip(means, weights, strict=True) for e in (-1, 1)]
+            for q, s in enumerate(parts) if q != p
+        ]  # fmt: skip
+        due = 0.0
+        for terms in itertools.product(*others):
+            total, weight = 2 * own + sum(x for x, _ in terms), np.prod([w for _, w in terms])
+            due += weight * (total < -1e-12) + weight * (abs(total) <= 1e-12) / 2
+        assert found[p] == pytest.approx(due, abs=close) and 0 <= found[p] <= 1
+
+
+def test_a_representation_without_scores_finds_its_partner_by_chance():
+    assert retrieval_rate(np.zeros(3), 4, 0.1) == pytest.approx(0.25)
+
+
+def test_labels_that_are_all_noise_are_best_ignored():
+    held = Shares(np.array([0.25] * 2), np.array([0.25] * 2))
+    error, penalty = best_ridge_error(held, 10, label_noise=1000.0)
+    assert error < 1 and penalty > 5e4
+    assert ridge_error(held, 1e9, labels=10, label_noise=0.5) == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "noise", "sentence"),
+    [
+        (10, -3.0, "`label_noise` (ω) must be at least 0 and finite; got -3.0."),
+        (10, float("nan"), "`label_noise` (ω) must be at least 0 and finite; got nan."),
+        (None, 0.5, "`label_noise` (ω) must be left out without `labels` (n), whose mean has none; got 0.5."),
+    ],
+)
+def test_noise_that_labels_cannot_have_is_refused(labels, noise, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        ridge_error(HELD, 0.1, labels=labels, label_noise=noise)
+
+
+def test_probes_compute_in_double_precision_and_refuse_what_is_no_number():
+    bits = np.random.default_rng(0).integers(0, 2, (1000, 3)).astype(np.uint8)
+    wide = bits.astype(float)
+    np.testing.assert_array_equal(ridge_probe(bits, bits, 0.1), ridge_probe(wide, wide, 0.1))
+    assert first_place(np.array([20, 0], np.uint8), np.array([[20, 0], [3, 0], [0, 1]], np.uint8)) == 1
+    half = np.full((2, 3, 4), 300, np.float16)
+    assert np.isfinite(nearest_mean(half, half[0])).all()
+    with pytest.raises(ValueError, match=r"^`queries` must be finite; got nan"):
+        first_place(np.array([np.nan]), np.ones((2, 1)))
+    with pytest.raises(ValueError, match=r"^`partner` must be at most 1; got 7"):
+        first_place(np.ones(1), np.ones((2, 1)), 7)
+    with pytest.raises(ValueError, match=r"^`targets` \(Y\) must have at least 2 dimensions; got shape"):
+        ridge_probe(wide, wide[:, 0], 0.1)
+    with pytest.raises(ValueError, match=r"^`labels` must hold at least one; got none\.$"):
+        drawn_per_class(np.array([]), 1, rng=np.random.default_rng(0))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from mmcl import PairedData, gradient_flow
 from mmcl.family import AlignmentUniformity, Decoupled, NTXent, Sigmoid, Spectral
 from mmcl.family_end import critical_weight, end_of, sigmoid_optimum, stopped
+from mmcl.latents import GaussianLatents, SparseLatents
+from mmcl.methods import BYOL, BarlowTwins, DirectPred, SimSiam, VICReg
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
 from mmcl.share_potentials import Shares, slopes
@@ -80,3 +86,43 @@ def test_a_scale_of_the_whole_world_changes_no_end():
 @pytest.mark.parametrize("objective", [InfoNCE(4.0), Decoupled(4.0), NTXent(4.0)], ids=lambda x: type(x).__name__)
 def test_losses_with_a_positive_force_end_aligned_and_balanced(objective):
     assert end_of(SMALL, objective) == (1.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "objective", [InfoNCE(4.0, 0.0), NTXent(4.0, 0.0), Sigmoid(4.0, negatives=0.0), AlignmentUniformity(weight=0.0)]
+)
+def test_without_negatives_there_is_no_end_in_closed_form(objective):
+    with pytest.raises(ValueError, match=r"^`(negatives` \(K\)|weight` \(λ\)) must be positive and finite; got 0"):
+        end_of(SMALL, objective)
+
+
+def test_the_end_is_that_of_sign_latents():
+    with pytest.raises(TypeError, match=r"^`data\.latents` must be Signs; got GaussianLatents\(\)"):
+        end_of(replace(SMALL, latents=GaussianLatents()), InfoNCE(4.0))
+
+
+def test_uniformity_keeps_no_noise_where_there_is_none():
+    world = PairedData(signal_a=(2.0, 1.0), noise_a=0.0, ambient_dim=6)
+    assert end_of(world, AlignmentUniformity(10.0)) == (1.0, 1.0, 0.0)
+    path = gradient_flow(world, AlignmentUniformity(10.0), [0.0, 1e4])
+    assert path.alignment[-1] == pytest.approx(1, abs=1e-6) and path.condition_number[-1] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("mu", [1e3, 1e6, 1e12])
+def test_a_bar_that_is_met_almost_at_once_leaves_the_start(mu):
+    found = end_of(SMALL, Spectral(mu))
+    s2, x2 = SMALL.views.a.signal**2, SMALL.views.a.noise**2
+    assert found.condition_number == pytest.approx(np.sqrt(s2.max() / s2.min()), rel=20 / mu)
+    assert found.noise_share == pytest.approx(x2.sum() / (s2.sum() + x2.sum()), rel=20 / mu)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float16, Fraction, Decimal])
+def test_numbers_of_any_type_are_kept_as_floats(kind):
+    for one in (
+        AlignmentUniformity(kind(200), kind(200)), Spectral(kind(17)), Sigmoid(kind(4), kind(2), kind(3)),
+        Decoupled(kind(4)), NTXent(kind(4), kind(3)), SimSiam(kind(16), kind(1)), BYOL(kind(1), kind(2), kind(3)),
+        DirectPred(kind(1), kind(0)), VICReg(kind(25), kind(25), kind(200)), BarlowTwins(kind(1)),
+        SparseLatents(kind(1)),
+    ):  # fmt: skip
+        numbers = [getattr(one, field.name) for field in fields(one)]
+        assert all(type(number) in (float, bool) for number in numbers), one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from mmcl import InfoNCE, PairedData, PositiveOnly, spectrum, terminal_condition_number, train
 from mmcl.claims.curvature import curvature
 from mmcl.landscape import aligned_weights, saddle, terminal_shares, valley_curvatures
+from mmcl.latents import GaussianLatents
 from mmcl.pair import Pair
 from mmcl.worlds import CANONICAL
 
@@ -108,3 +110,11 @@ def test_a_common_factor_of_the_lengths_changes_no_end():
 def test_what_does_not_fit_is_refused_in_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         call()
+
+
+def test_a_saddle_is_that_of_a_world_of_signs():
+    with pytest.raises(TypeError, match=r"^`data\.latents` must be Signs; got GaussianLatents\(\)"):
+        saddle(replace(CANONICAL, latents=GaussianLatents()), InfoNCE(2.0), 1, 16)
+    for function in (lambda: saddle(3, InfoNCE(2.0), 1, 4), lambda: valley_curvatures(3, [1.0], 4)):
+        with pytest.raises(TypeError, match=r"^`data` must be PairedData; got 3\.$"):
+            function()

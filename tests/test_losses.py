@@ -110,3 +110,10 @@ def test_info_nce_asks_for_its_negatives_and_nothing_else_is_a_loss():
         loss(InfoNCE(1.0), features)
     with pytest.raises(TypeError, match=r"^`objective` must be InfoNCE, InBatchInfoNCE or PositiveOnly; got 'clip'\.$"):
         loss("clip", features)
+
+
+def test_the_definition_has_its_second_derivative_where_a_score_vanishes():
+    value = log_expectation_over_signs(torch.eye(2, dtype=torch.float64))
+    at = torch.tensor([0.0, 0.5], dtype=torch.float64)
+    found = torch.autograd.functional.hessian(lambda v: value(v[None])[0], at)
+    np.testing.assert_allclose(np.diag(found), 1 / np.cosh(at.numpy()) ** 2, rtol=1e-12)

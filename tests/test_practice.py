@@ -20,7 +20,7 @@ from mmcl.losses import log_expectation_over_rows, loss
 from mmcl.pair import Pair
 from mmcl.stability import step_limit, weight_rates
 from mmcl.training.descent import all_signs
-from mmcl.worlds import SMALL, UNEQUAL
+from mmcl.worlds import CANONICAL, SMALL, UNEQUAL
 
 RNG = np.random.default_rng
 LAWS = (Signs(), GaussianLatents(), UniformLatents(), SparseLatents(0.2), SparseLatents(1.0))
@@ -169,3 +169,12 @@ def test_the_rates_are_the_eigenvalues_of_the_hessian_of_the_definition(world, o
 def test_what_does_not_fit_is_refused_in_a_sentence(make, error, sentence):
     with pytest.raises(error, match=f"^{re.escape(sentence)}$"):
         make()
+
+
+@pytest.mark.parametrize("tau2", [1e-8, 1e-4, 150.0])
+def test_rates_of_any_size_are_all_there(tau2):
+    """Those of the noise and of balance, which `relaxation_rates` knows too, however far below the fastest."""
+    found, due = weight_rates(CANONICAL, InfoNCE(tau2)), relaxation_rates(CANONICAL, InfoNCE(tau2))
+    for rate in np.concatenate([due.noise / 2, due.balance]):  # of noise it is that of the mass, a square
+        assert np.abs(found / rate - 1).min() < 1e-6
+    assert np.isfinite(step_limit(CANONICAL, InfoNCE(1e-16)))

@@ -9,8 +9,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from mmcl import InfoNCE, Trajectory, gradient_flow, train
-from mmcl.worlds import SMALL
+from mmcl import InfoNCE, PositiveOnly, Trajectory, gradient_flow, train
+from mmcl.worlds import CANONICAL, SMALL
 
 SERIES = [f.name for f in fields(Trajectory)][:9]
 TIMES = np.array([0.0, 0.5, 1.0, 4.0])
@@ -101,3 +101,10 @@ def test_a_record_is_appended_to_a_record_and_saved_in_a_folder_that_exists(path
     sentence = f"`path` must lie in a folder that exists; got {str(target)!r}."
     with pytest.raises(FileNotFoundError, match=f"^{re.escape(sentence)}$"):
         path.save(target)
+
+
+def test_records_are_told_apart_by_identity_and_joined_only_if_they_fit():
+    one, other = (gradient_flow(world, PositiveOnly(), [0.0, 1.0]) for world in (SMALL, CANONICAL))
+    assert one == one and one != other and len({one, other}) == 2
+    with pytest.raises(ValueError, match=r"^`earlier` must be a record of as many coordinates, "):
+        replace(one, time=np.array([1.0, 2.0])).after(other)

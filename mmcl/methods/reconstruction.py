@@ -26,7 +26,7 @@ def reconstruction_flow(
     Source: ours, after Saxe et al. (2014).
 
     Args:
-        data: the world; its modalities must be symmetric.
+        data: the world; its modalities must have equal scales, for this loss knows their units.
         times: increasing, from 0 on, shape (T,).
         start_scale: s; the rows start orthogonal, with this length.
         tolerance: relative error allowed in a step.
@@ -35,18 +35,28 @@ def reconstruction_flow(
         The `Trajectory` at `times`, of outputs normalised to $\mathbb E\|f\|^2=1$.
 
     Raises:
-        ValueError: on a world whose modalities differ, or a start that is not positive.
+        ValueError: on a world whose modalities differ, or a start or a tolerance that is not positive.
+        ArithmeticError: if the flow cannot be followed.
     """
-    if not checks.kind(data, PairedData, "`data`").symmetric:
-        raise ValueError("`data` must have symmetric modalities, alike in signal and noise, for this closed flow.")
+    data = checks.kind(data, PairedData, "`data`")
+    if not data.symmetric or not np.allclose(*(view.scales for view in data.views), rtol=1e-12, atol=0):
+        raise ValueError("`data` must have modalities of equal scales, in signal and noise, for this closed flow.")
     t, s = checks.times(times), checks.positive(start_scale, "`start_scale` (s)")
+    if not 1e-100 < s < 1e100:
+        raise ValueError(f"`start_scale` (s) must be between 1e-100 and 1e100; got {s:g}.")
+    tolerance = checks.between(tolerance, "`tolerance`", 1e-13, 1e-2)
     view = data.views.a
     squares, noise = view.signal**2, s**2 * float(np.sum(view.noise**2))
 
     def velocity(_: float, w: Array) -> Array:
         return 8 * squares * (1 - s**2 * np.sinh(w))  # γ = s² sinh w
 
-    w = solve_ivp(velocity, (0.0, t[-1]), np.zeros_like(squares), "LSODA", t, rtol=tolerance, atol=tolerance).y.T
+    w = np.zeros((1, len(squares)))
+    if t[-1] > 0:
+        solved = solve_ivp(velocity, (0.0, t[-1]), w[0], "LSODA", t, rtol=tolerance, atol=tolerance)
+        w = solved.y.T
+        if not solved.success or not np.isfinite(w).all():
+            raise ArithmeticError(f"The flow could not be followed to t = {t[-1]:g}: {solved.message}")
     gain, length = s**2 * np.sinh(w), s**2 * np.cosh(w)
     lost = 2 * ((1 - gain) ** 2 @ squares + np.sum(view.noise**2))  # noise is never explained
     return _trajectory(t, squares * gain, squares * length, noise, lost)

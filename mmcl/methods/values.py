@@ -26,7 +26,7 @@ class SimSiam:
         predictor: whether there is one; without it Q stays the identity.
 
     Raises:
-        TypeError, ValueError: unless β and $q_0$ are positive and finite.
+        TypeError, ValueError: unless β and $q_0$ are positive and finite, and the others True or False.
     """
 
     predictor_rate: float = 1.0
@@ -35,8 +35,10 @@ class SimSiam:
     predictor: bool = True
 
     def __post_init__(self) -> None:
-        checks.positive(self.predictor_rate, "`predictor_rate` (β)")
-        checks.positive(self.predictor_scale, "`predictor_scale` (q₀)")
+        object.__setattr__(self, "predictor_rate", checks.positive(self.predictor_rate, "`predictor_rate` (β)"))
+        object.__setattr__(self, "predictor_scale", checks.positive(self.predictor_scale, "`predictor_scale` (q₀)"))
+        object.__setattr__(self, "stop_gradient", checks.flag(self.stop_gradient, "`stop_gradient`"))
+        object.__setattr__(self, "predictor", checks.flag(self.predictor, "`predictor`"))
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ class BYOL:
     predictor_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        checks.positive(self.target_rate, "`target_rate` (μ)")
-        checks.positive(self.predictor_rate, "`predictor_rate` (β)")
-        checks.positive(self.predictor_scale, "`predictor_scale` (q₀)")
+        object.__setattr__(self, "target_rate", checks.positive(self.target_rate, "`target_rate` (μ)"))
+        object.__setattr__(self, "predictor_rate", checks.positive(self.predictor_rate, "`predictor_rate` (β)"))
+        object.__setattr__(self, "predictor_scale", checks.positive(self.predictor_scale, "`predictor_scale` (q₀)"))
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,9 @@ class DirectPred:
     relative: bool = False
 
     def __post_init__(self) -> None:
-        checks.positive(self.memory_rate, "`memory_rate` (μ)")
-        checks.non_negative(self.epsilon, "`epsilon` (ε)")
-        checks.flag(self.relative, "`relative`")
+        object.__setattr__(self, "memory_rate", checks.positive(self.memory_rate, "`memory_rate` (μ)"))
+        object.__setattr__(self, "epsilon", checks.non_negative(self.epsilon, "`epsilon` (ε)"))
+        object.__setattr__(self, "relative", checks.flag(self.relative, "`relative`"))
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,9 @@ class VICReg:
     covariance: float = 1.0
 
     def __post_init__(self) -> None:
-        checks.positive(self.invariance, "`invariance` (λ)")
-        checks.positive(self.variance, "`variance` (μ)")
-        checks.positive(self.covariance, "`covariance` (ν)")
+        object.__setattr__(self, "invariance", checks.positive(self.invariance, "`invariance` (λ)"))
+        object.__setattr__(self, "variance", checks.positive(self.variance, "`variance` (μ)"))
+        object.__setattr__(self, "covariance", checks.positive(self.covariance, "`covariance` (ν)"))
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class BarlowTwins:
     off_diagonal: float = 0.005
 
     def __post_init__(self) -> None:
-        checks.positive(self.off_diagonal, "`off_diagonal` (λ)")
+        object.__setattr__(self, "off_diagonal", checks.positive(self.off_diagonal, "`off_diagonal` (λ)"))
 
 
 Method = SimSiam | BYOL | DirectPred | MaskedReconstruction | VICReg | BarlowTwins

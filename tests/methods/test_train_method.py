@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmcl import EmpiricalPairs, PositiveOnly, gradient_flow
+from mmcl import EmpiricalPairs, PairedData, PositiveOnly, gradient_flow
 from mmcl.methods import BYOL, BarlowTwins, DirectPred, MaskedReconstruction, SimSiam, VICReg, train_method
 from mmcl.methods.ends import barlow_end, predictor_end, vicreg_end
 from mmcl.methods.predictor_flow import PredictorFlow, predictor_flow
@@ -151,3 +151,13 @@ def test_training_says_what_it_misses():
         train_method(SMALL, VICReg(), weights=_rows(), predictor=np.eye(12), **settings)
     with pytest.raises(ValueError, match="must have a predictor and a stopped gradient to end like this"):
         predictor_end(SMALL, replace(SimSiam(), predictor=False))
+
+
+def test_a_reconstruction_knows_the_units_of_its_data():
+    """B twice as large as A is symmetric for every loss that is scale free; this one is not."""
+    twice = PairedData((2.0, 1.0), signal_b=(4.0, 2.0), noise_a=0.5, noise_b=1.0, ambient_dim=4)
+    with pytest.raises(ValueError, match=r"^`data` must have modalities of equal scales, in signal and noise"):
+        reconstruction_flow(twice, [0.0, 1.0])
+    with pytest.raises(ValueError, match=r"^`start_scale` \(s\) must be between 1e-100 and 1e100; got 1e-200\.$"):
+        reconstruction_flow(SMALL, [0.0, 1.0], start_scale=1e-200)
+    assert len(reconstruction_flow(SMALL, [0.0])) == 1
