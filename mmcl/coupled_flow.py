@@ -12,11 +12,11 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
-from scipy.integrate import solve_ivp
 from scipy.special import expit
 
 from mmcl.data import PairedData
 from mmcl.family import Coupled, NTXent
+from mmcl.force_flow import lsoda
 from mmcl.pair import Pair
 from mmcl.share_potentials import Shares, slopes
 from mmcl.trajectory import Trajectory
@@ -45,13 +45,19 @@ class CoupledFlow:
 
     @cached_property
     def squares(self) -> Pair[Array]:
-        r"""$\sigma_{A,p}^2,\sigma_{B,p}^2$."""
-        return Pair(*(view.signal**2 for view in self.data.views))
+        r"""$\sigma_{A,p}^2,\sigma_{B,p}^2$, in units of the largest of each modality: it changes nothing else."""
+        return Pair(*((view.signal / unit) ** 2 for view, unit in zip(self.data.views, self.units, strict=True)))
+
+    @cached_property
+    def units(self) -> Pair[float]:
+        """The largest scale of each modality."""
+        return Pair(*(float(view.scales.max()) for view in self.data.views))
 
     @cached_property
     def noises(self) -> Pair[tuple[Array, Array]]:
         """The distinct squared noise scales above zero, and how many coordinates have each."""
-        return Pair(*(np.unique(view.noise[view.noise > 0] ** 2, return_counts=True) for view in self.data.views))
+        own = zip(self.data.views, self.units, strict=True)
+        return Pair(*(np.unique((view.noise[view.noise > 0] / unit) ** 2, return_counts=True) for view, unit in own))
 
     @property
     def start(self) -> Float[Array, " n"]:
@@ -94,7 +100,12 @@ class CoupledFlow:
         log_a, log_b, w = self.split(y)[:3]
         shared = isinstance(self.objective, NTXent)
         theta = at.alpha if shared else at.theta
-        apart = (np.exp(log_a / 2) - np.exp(log_b / 2)) ** 2 + 4 * np.exp((log_a + log_b) / 2) * expit(-2 * w)
+        unit = max(self.units)
+        u_a, u_b = (own / unit for own in self.units)
+        k_a, k_b = u_a * np.exp(log_a / 2), u_b * np.exp(log_b / 2)
+        apart = (k_a - k_b) ** 2 + 4 * k_a * k_b * expit(-2 * w)
+        with np.errstate(over="ignore"):  # in units as large as 1e300 a square is infinite
+            apart = unit * (unit * apart)
         return {
             "alignment": theta.sum(),
             "condition_number": np.exp(np.ptp(log_a) / 2),
@@ -116,16 +127,7 @@ def coupled_flow(data: PairedData, objective: Coupled, times: Float[Array, " T"]
     """
     one_encoder(data, objective)
     system = CoupledFlow(data, objective)
-    rows = [system.start] * int(times[0] == 0)
-    if times[-1] > 0:
-        wanted = times[times > 0]
-        solved = solve_ivp(
-            system.velocity, (0.0, times[-1]), system.start, "LSODA", wanted, rtol=tolerance, atol=tolerance
-        )
-        if not solved.success:
-            raise ArithmeticError(f"The flow could not be followed beyond t = {solved.t[-1]:g}: {solved.message}")
-        rows += list(solved.y.T)
-    records = [system.row(y) for y in rows]
+    records = [system.row(y) for y in lsoda(system.velocity, system.start, times, tolerance, tolerance)]
     return Trajectory(time=times, **{name: np.array([row[name] for row in records]) for name in records[0]})  # type: ignore[arg-type]
 
 

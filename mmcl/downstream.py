@@ -153,8 +153,8 @@ def few_shot_error(held: Shares, shots: int, *, reach: float | None = None) -> F
     Args:
         held: the shares s of the representation.
         shots: k, examples of each class.
-        reach: where the series is cut, in units of its frequencies; None: at 5,000 or, where that is more, at twenty over
-            the smallest share of the signal, for what is closer to zero than one over its reach is not told from it.
+        reach: where the series is cut, in units of its frequencies: what is closer to zero than one over its reach is
+            not told from it; None: at 5,000 or, where that is more, at twenty over the smallest share of the signal.
 
     Returns:
         One probability for each latent that may be the label, shape (r,).

@@ -91,7 +91,10 @@ def integrate(
         # A remainder just above the stretch is split evenly, not into a step and a sliver.
         size = remaining if remaining <= stretch else min(stretch, remaining / 2)
         with _quiet():  # too bold a step is refused below
-            step = _step(system, y, size, tolerance, rows)
+            try:
+                step = _step(system, y, size, tolerance, rows)
+            except np.linalg.LinAlgError:
+                step = Step(size, y, y[None], 1, size / 4, rows, False)
         rows = step.aimed
         if not step.accepted:
             stretch = step.proposed
@@ -158,17 +161,24 @@ def _step(system: System, y: State, size: float, tolerance: float, expected: int
         candidate = (work / (size * factor), size * factor, row)
         rising, best = candidate <= best, min(best, candidate)
         if error <= 1:
-            # The last row was the cheapest so far: try a size that would need one more.
+            # The last row was the cheapest so far: try a size that would need one more, as far beyond its own as that
+            # is beyond the one before, or as substeps one after the other would pay for. Less might not need it.
             bolder = rising and row < ROWS
-            proposed = best[1] * (max(_work(row + 1, y) / work, size * factor / before) if bolder else 1.0)
+            beyond = max(_substeps_up_to(row + 1) / _substeps_up_to(row), size * factor / before)
+            proposed = best[1] * (beyond if bolder else 1.0)
             return Step(size, table[-1], np.array(values), row, proposed, best[2] + bolder, True)
         previous, before = error, size * factor
     return Step(size, y, np.array(values), row, min(best[1], size / 2), row, False)
 
 
 def _work(rows: int, y: State) -> float:
-    """Of a step of so many rows: substeps one after the other, and one factorisation a row."""
-    return SET_UP + rows if len(y) <= SMALL else rows * (rows + 3) / 2
+    """Of a step of so many rows."""
+    return SET_UP + rows if len(y) <= SMALL else _substeps_up_to(rows)
+
+
+def _substeps_up_to(rows: int) -> float:
+    """Those of so many rows, one after the other, and one factorisation a row."""
+    return rows * (rows + 3) / 2
 
 
 def _rows(system: System, y: State, velocity: State, size: float, expected: int) -> Iterator[list[State]]:
@@ -212,7 +222,8 @@ def _inside(system: System, start: State, step: Step, places: Float[Array, " k"]
     for place in places:
         powers = (place - 1) ** np.arange(step.rows + 3)
         state = powers @ full
-        # The difference is the error of the shorter one, well above that of the other; and nothing is built on it.
+        # The difference is the error of the shorter one, above that of the other but for round-off, which a long stiff step
+        # magnifies in both; and nothing is built on it.
         found.append(state if (np.abs(state - powers[:-1] @ short) <= allowed).all() else None)
     missing = [place for place, state in zip(places, found, strict=True) if state is None]
     shorter = integrate(system, start, step.size * np.array(missing), tolerance, first=step.size / 2)

@@ -120,7 +120,8 @@ def _followed(
         watch = _watch(system, coordinates, tolerance)
         state = system.start if state is None else np.append(state[:-1], course.start(now))
         ends = [until] if until <= t[-1] else []
-        wanted = np.array([*t[(now <= t) & (t < until)], *ends])
+        pending = t[len(rows) :]
+        wanted = np.array([*pending[pending < until], *ends])
         begun = now
         for target, y in zip(wanted, integrate(system, state, wanted - begun, tolerance, watch), strict=True):
             if y[-1] > ceiling:
@@ -201,7 +202,8 @@ def row(system: FlowSystem, coordinates: Coordinates | Samples, y: Float[Array, 
         v_delta = coordinates.at_all(y[:-3].reshape(2, -1))
         coordinates, y = coordinates.world, np.concatenate([v_delta.ravel(), y[-3:]])
         system = system.on(coordinates)
-    at = system.point(y)
+    with np.errstate(over="ignore", invalid="ignore"):  # of a force beyond the floats, which a row does not hold
+        at = system.point(y)
     a, b, _ = at.lengths
     return {
         "alignment": system.weights @ at.theta,

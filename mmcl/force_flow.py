@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from mmcl import checks
 from mmcl.data import PairedData
 from mmcl.forces import Force
 from mmcl.trajectory import Trajectory
+
+SHORT = 1e-100  # a time in which a flow in its own units takes one step of Euler's, to the last digit
+LEAST = 100 * np.finfo(float).eps  # the relative error that LSODA can be asked for
 
 
 def force_flow(data: PairedData, force: Force, times: ArrayLike, *, tolerance: float = 1e-10) -> Trajectory:
@@ -39,24 +43,41 @@ def force_flow(data: PairedData, force: Force, times: ArrayLike, *, tolerance: f
     data = checks.kind(data, PairedData, "`data`")
     t, tolerance = checks.times(times), checks.positive(tolerance, "`tolerance`")
     system = _System(data, force)
-    solved = solve_ivp(
-        lambda _, y: system.velocity(y), (0.0, max(t[-1], 1e-300)), system.start, "LSODA", t,
-        rtol=tolerance, atol=1e-3 * tolerance,
-    )  # fmt: skip
-    if not solved.success:
-        raise ArithmeticError(f"The flow could not be followed beyond t = {solved.t[-1]:g}: {solved.message}")
-    rows = [system.row(y) for y in solved.y.T]
+    rows = [system.row(y) for y in lsoda(lambda _, y: system.velocity(y), system.start, t, tolerance, 1e-3 * tolerance)]
     series: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return Trajectory(time=t, inverse_temperature=np.full(len(t), force.inverse_temperature), **series)
 
 
+def lsoda(
+    velocity: Callable[[float, Array], Array], start: Array, times: Array, relative: float, absolute: float
+) -> Iterator[Float[Array, " n"]]:
+    """The states at `times`, by SciPy's LSODA.
+
+    Raises:
+        ArithmeticError: if the flow cannot be followed.
+    """
+    if times[-1] <= SHORT:  # LSODA's first step would never end
+        yield from (start + time * velocity(0.0, start) for time in times)
+        return
+    solved = solve_ivp(
+        velocity, (0.0, times[-1]), start, "LSODA", times, rtol=max(relative, LEAST), atol=max(absolute, 1e-3 * LEAST)
+    )
+    if not solved.success:
+        raise ArithmeticError(f"The flow could not be followed beyond t = {solved.t[-1]:g}: {solved.message}")
+    yield from solved.y.T
+
+
 class _System:
-    """The state is $a,b,c$ and the noise masses of either modality, one per coordinate of noise."""
+    """The state is $a,b,c$ and the noise masses of either modality, one per coordinate of noise.
+
+    The largest scale of each modality is the unit of its lengths: a common factor changes nothing else.
+    """
 
     def __init__(self, data: PairedData, force: Force) -> None:
         self.force, self.r = force, data.signal_dim
-        self.signal = tuple(view.signal**2 for view in data.views)
-        self.noise = tuple(view.noise**2 for view in data.views)
+        self.units = tuple(view.scales.max() for view in data.views)
+        self.signal = tuple((view.signal / unit) ** 2 for view, unit in zip(data.views, self.units, strict=True))
+        self.noise = tuple((view.noise / unit) ** 2 for view, unit in zip(data.views, self.units, strict=True))
         s_a, s_b = self.signal
         self.start = np.concatenate([s_a, s_b, np.zeros(self.r), *self.noise])
         self.cuts = np.cumsum([self.r, self.r, self.r, len(self.noise[0])])
@@ -81,7 +102,10 @@ class _System:
         """The state as a row of the record."""
         a, b, c, n_a, n_b = np.split(y, self.cuts)
         norms = np.array([a.sum() + n_a.sum(), b.sum() + n_b.sum()])
-        theta = c / np.sqrt(norms.prod())
+        theta, unit = c / np.sqrt(norms.prod()), max(self.units)
+        u_a, u_b = (one / unit for one in self.units)
+        with np.errstate(over="ignore"):  # in units as large as 1e300 a square is infinite
+            apart = unit * (unit * (u_a**2 * a + u_b**2 * b - 2 * u_a * u_b * c) / 4)
         _, loss = self.force(theta)
         return {
             "alignment": theta.sum(),
@@ -89,6 +113,6 @@ class _System:
             "condition_number_b": np.sqrt(b.max() / b.min()),
             "theta": theta,
             "noise_share": np.array([n_a.sum(), n_b.sum()]) / norms,
-            "misalignment": (a + b - 2 * c) / 4,
+            "misalignment": apart,
             "loss": loss,
         }

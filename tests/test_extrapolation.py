@@ -199,3 +199,29 @@ def test_the_polynomial_of_a_step_meets_its_ends_and_the_slope_at_the_start(rows
     last = [values[1 + row * (row + 1) // 2] for row in range(1, rows + 1)]
     weights = [np.prod([j / (j - i) for i in range(1, rows + 1) if i != j]) for j in range(1, rows + 1)]
     assert coefficients[0] == pytest.approx(np.dot(weights, last), rel=1e-9)
+
+
+def test_a_slow_solution_is_not_followed_in_steps_of_two_rows():
+    """Two rows suffice for a step that is hardly longer than the one before: for ever, if no longer one is tried."""
+    system = _decay([1e-3])
+    list(integrate(system, np.ones(1), np.array([1e3]), 1e-5))
+    assert system.calls < 200
+
+
+def test_a_step_whose_linear_algebra_fails_is_refused():
+    class Singular(Linear):
+        """Whose matrix cannot be inverted at steps above one half."""
+
+        def linearised(self, y):
+            factorised = super().linearised(y)
+
+            def guarded(h):
+                if h.max() > 0.5:
+                    raise np.linalg.LinAlgError("Singular matrix")
+                return factorised(h)
+
+            return guarded
+
+    system = Singular(-np.eye(1), np.zeros(1))
+    (state,) = integrate(system, np.ones(1), np.array([5.0]), 1e-9)
+    assert state[0] == pytest.approx(np.exp(-5.0), abs=1e-8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +13,15 @@ from mmcl import (
     InfoNCE,
     PairedData,
     PositiveOnly,
+    Trajectory,
     gradient_flow,
     relaxation_rates,
     spectrum,
     terminal_condition_number,
 )
 from mmcl.closed_form import stage_one, terminal_slope, terminal_spread
+from mmcl.family import AlignmentUniformity, Sigmoid
+from mmcl.latents import GaussianLatents
 from mmcl.retrieval import ranks
 from mmcl.surrogate import surrogate
 from mmcl.worlds import CANONICAL
@@ -95,3 +99,25 @@ def test_a_temperature_too_cold_for_the_rates_is_refused_in_a_sentence():
     sentence = "`inverse_temperature` (τ²) must be at most 1e+150, where its square is still a float; got 1e+300."
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         relaxation_rates(CANONICAL, InfoNCE(1e300))
+
+
+@every_unit
+def test_flows_of_other_latents_and_coupled_losses_know_no_unit(unit):
+    def paths(unit: float) -> list[Trajectory]:
+        world = PairedData((1.5 * unit, unit), (1.5, 1.0), noise_a=0.5 * unit, noise_b=0.5, ambient_dim=4)
+        gaussian, times = replace(world, latents=GaussianLatents()), [0.0, 1.0, 10.0]
+        losses = Sigmoid(2.0), AlignmentUniformity(2.0)
+        return [gradient_flow(gaussian, InfoNCE(2.0), times), *(gradient_flow(world, one, times) for one in losses)]
+
+    for far, near in zip(paths(unit), paths(1.0), strict=True):
+        for name in ("theta", "condition_number", "noise_share", "loss"):
+            np.testing.assert_allclose(getattr(far, name), getattr(near, name), rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("horizon", [0.0, 1e-300, 1e-101])
+def test_the_shortest_horizons_are_reached_by_every_flow(horizon):
+    world = PairedData((1.5, 1.0), noise_a=0.5, ambient_dim=4)
+    for data, loss in ((replace(world, latents=GaussianLatents()), InfoNCE(2.0)), (world, Sigmoid(2.0))):
+        path = gradient_flow(data, loss, [horizon], tolerance=1e-13)  # less than LSODA can be asked for
+        slope = gradient_flow(data, loss, [1e-9]).alignment[0] / 1e-9
+        assert path.alignment[0] == pytest.approx(horizon * slope, rel=1e-6)

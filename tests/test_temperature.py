@@ -243,6 +243,16 @@ def test_a_temperature_that_learns_at_once_meets_its_cap_at_once(logarithmic):
     assert gaps[1] < gaps[0] / 10 and gaps[1] < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("tau2", "temperature", "times"),
+    [(4.0, LearnedTemperature(cap=4.0), [0, 1, 2]), (10.0, LearnedTemperature(1e6, cap=100.0), [0, 1e12])],
+)
+def test_a_cap_that_is_met_at_once_has_one_row_for_each_time(tau2, temperature, times):
+    path = gradient_flow(SMALL, InfoNCE(tau2), times, temperature=temperature)
+    assert [len(column) for column in path.columns().values()] == [len(times)] * len(path.columns())
+    np.testing.assert_allclose(path.inverse_temperature[[0, -1]], [tau2, temperature.cap], rtol=1e-12)
+
+
 def test_a_run_that_is_warmer_than_the_cap_is_not_pulled_down():
     settings = {"step_size": 1.0, "steps": 200, "rng": RNG(0)}
     warm = train(SMALL, InfoNCE(1.0), width=16, temperature=LearnedTemperature(5.0), **settings)

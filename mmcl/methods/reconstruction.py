@@ -39,14 +39,14 @@ def reconstruction_flow(
         ArithmeticError: if the flow cannot be followed.
     """
     data = checks.kind(data, PairedData, "`data`")
-    if not data.symmetric or not np.allclose(*(view.scales for view in data.views), rtol=1e-12, atol=0):
+    a, b = data.views
+    if not data.symmetric or not np.allclose(a.scales, b.scales, rtol=1e-12, atol=0):
         raise ValueError("`data` must have modalities of equal scales, in signal and noise, for this closed flow.")
     t, s = checks.times(times), checks.positive(start_scale, "`start_scale` (s)")
     if not 1e-100 < s < 1e100:
         raise ValueError(f"`start_scale` (s) must be between 1e-100 and 1e100; got {s:g}.")
     tolerance = checks.between(tolerance, "`tolerance`", 1e-13, 1e-2)
-    view = data.views.a
-    squares, noise = view.signal**2, s**2 * float(np.sum(view.noise**2))
+    squares, noise = a.signal**2, s**2 * float(np.sum(a.noise**2))
 
     def velocity(_: float, w: Array) -> Array:
         return 8 * squares * (1 - s**2 * np.sinh(w))  # γ = s² sinh w
@@ -58,7 +58,7 @@ def reconstruction_flow(
         if not solved.success or not np.isfinite(w).all():
             raise ArithmeticError(f"The flow could not be followed to t = {t[-1]:g}: {solved.message}")
     gain, length = s**2 * np.sinh(w), s**2 * np.cosh(w)
-    lost = 2 * ((1 - gain) ** 2 @ squares + np.sum(view.noise**2))  # noise is never explained
+    lost = 2 * ((1 - gain) ** 2 @ squares + np.sum(a.noise**2))  # noise is never explained
     return _trajectory(t, squares * gain, squares * length, noise, lost)
 
 
