@@ -222,8 +222,8 @@ def _inside(system: System, start: State, step: Step, places: Float[Array, " k"]
     for place in places:
         powers = (place - 1) ** np.arange(step.rows + 3)
         state = powers @ full
-        # The difference is the error of the shorter one, above that of the other but for round-off, which long stiff steps
-        # magnify in both; and nothing is built on it.
+        # The difference is the error of the shorter one, above that of the other but for round-off, which long stiff
+        # steps magnify in both; and nothing is built on it.
         found.append(state if (np.abs(state - powers[:-1] @ short) <= allowed).all() else None)
     missing = [place for place, state in zip(places, found, strict=True) if state is None]
     shorter = integrate(system, start, step.size * np.array(missing), tolerance, first=step.size / 2)
