@@ -22,7 +22,7 @@ kind = "train"
 seeds = 6
 
 [run]
-steps = 200
+steps = 800
 batch_size = 64
 
 [world]
