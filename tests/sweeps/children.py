@@ -35,6 +35,11 @@ width = [16, 32]
 SIZE = 24
 
 
+def _interruptible() -> None:
+    """A process inherits that interrupts are ignored where the tests themselves run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Process:
     """A child whose words go to a file: a pipe would be held open by its own children when it is killed."""
@@ -84,8 +89,9 @@ class Bench:
             command = [sys.executable, str(own)]
         with log.open("wb") as out:
             child = subprocess.Popen(
-                command, stdout=out, stderr=out, cwd=self.folder, env=environment, start_new_session=True
-            )
+                command, stdout=out, stderr=out, cwd=self.folder, env=environment, start_new_session=True,
+                preexec_fn=_interruptible,
+            )  # fmt: skip
         self.running.append(Process(child, log))
         return self.running[-1]
 
