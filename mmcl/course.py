@@ -1,7 +1,8 @@
 r"""What $\log\tau^2$ does along one smooth stretch of a run.
 
 A course has one number of its own, e: the parameter that learns, or the time of a schedule. It gives $\log\tau^2$ as a
-function of e, and the velocity of e as a function of e and of the total force Λ, each with its slopes.
+function of e, and the velocity of e as a function of e and of the total force Λ, each with its slopes. Of
+several states e and Λ are arrays, and so is what is returned.
 """
 
 from __future__ import annotations

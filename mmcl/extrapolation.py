@@ -28,7 +28,7 @@ ROWS = 12  # at most; round-off in the extrapolation table grows with more
 SAFETY = 0.9
 LENIENT = 5.0  # the error that the shorter of two polynomials may have inside a step, in units of a step's
 GROWTH = (0.05, 8.0)  # smallest and largest change of the step size at once
-SMALL = 4096  # numbers of a state
+SMALL = 4096  # numbers of a state; the rows of larger ones, side by side, would leave the cache
 SET_UP = 4  # what a step costs before its first substep, in units of a substep of all rows
 
 

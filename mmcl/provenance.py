@@ -105,10 +105,17 @@ def sources(module: str) -> frozenset[Path]:
     """The files that `module` depends on, itself included; for the package itself, all of its files."""
     if module == PACKAGE.name:
         return frozenset(PACKAGE.rglob("*.py"))
-    own = None if module.split(".")[0] == PACKAGE.name else getattr(sys.modules.get(module), "__file__", None)
-    root = Path(own).resolve().parents[module.count(".")] if own and Path(own).exists() else None
-    found: set[Path] = set()
-    waiting = [(module, Path(own).resolve() if root and own else _file(module, root))]
+    root, found, waiting = None, set[Path](), [(module, _file(module, None))]
+    if module.split(".")[0] != PACKAGE.name:
+        loaded = sys.modules.get(module)
+        own = Path(getattr(loaded, "__file__", None) or "")
+        module = getattr(getattr(loaded, "__spec__", None), "name", module)  # what `python -m` calls __main__
+        if not own.is_file():
+            return frozenset()
+        waiting = [(module, own.resolve())]
+        # Beside an installed module are the libraries, whose versions are hashed already.
+        if "site-packages" not in own.parts:
+            root = own.resolve().parents[module.count(".") + (own.name == "__init__.py")]
     while waiting:
         name, path = waiting.pop()
         if path is None or path in found:

@@ -58,15 +58,7 @@ def relaxation_rates(data: PairedData, objective: InfoNCE) -> RelaxationRates:
     Raises:
         TypeError, ValueError: on any other objective, on a τ² whose square is no float.
     """
-    data = checks.kind(data, PairedData, "`data`")
-    objective = checks.kind(objective, InfoNCE, "`objective`")
-    checks.positive(objective.negatives, "`negatives` (K)")
-    if objective.inverse_temperature > COLDEST:
-        raise ValueError(
-            f"`inverse_temperature` (τ²) must be at most {COLDEST:g}, where its square is still a float; "
-            f"got {objective.inverse_temperature!r}."
-        )
-    checks.kind(data.latents, Signs, "`data.latents`")
+    data, objective = balancing(data, objective)
     r = data.signal_dim
     units = Pair(*(view.scales.max() for view in data.views))  # only ratios of scales enter
     s = Pair(*((view.signal / unit) ** 2 for view, unit in zip(data.views, units, strict=True)))
@@ -82,6 +74,20 @@ def relaxation_rates(data: PairedData, objective: InfoNCE) -> RelaxationRates:
         noise=np.unique(noise),
         misalignment=np.sort(2 * g * (s.a / N2.a + s.b / N2.b)),
     )
+
+
+def balancing(data: PairedData, objective: InfoNCE) -> tuple[PairedData, InfoNCE]:
+    """A world and an objective that bring each other to balance, at rates that floats can hold."""
+    data = checks.kind(data, PairedData, "`data`")
+    objective = checks.kind(objective, InfoNCE, "`objective`")
+    checks.positive(objective.negatives, "`negatives` (K)")
+    if objective.inverse_temperature > COLDEST:
+        raise ValueError(
+            f"`inverse_temperature` (τ²) must be at most {COLDEST:g}, where its square is still a float; "
+            f"got {objective.inverse_temperature!r}."
+        )
+    checks.kind(data.latents, Signs, "`data.latents`")
+    return data, objective
 
 
 def _balanced_norm(squares: Float[Array, " r"], active_dim: int) -> float:

@@ -11,11 +11,10 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 from scipy.special import expit
 
-from mmcl import checks
 from mmcl.data import PairedData
-from mmcl.latents import Signs
 from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
+from mmcl.relaxation import balancing
 
 ROUND_OFF = 1e-12  # of an eigenvalue, in units of the largest of its block
 EQUAL = 1e-10  # rates this close are one
@@ -27,7 +26,7 @@ def step_limit(data: PairedData, objective: InfoNCE) -> float:
     .. math:: \eta_*=\frac2{\lambda_{\max}},
 
     with $\lambda_{\max}$ the largest eigenvalue of the Hessian of L in the weights at the balanced point. The loss is
-    scale free, so the limit grows with $\|W\|^2$.
+    scale free, so the limit grows with $\|W\|^2$. Infinite where all curvatures are too small for floats.
 
     Source: ours; derived in the chapter "How far is practice from the limit".
 
@@ -38,7 +37,8 @@ def step_limit(data: PairedData, objective: InfoNCE) -> float:
     Raises:
         TypeError, ValueError: on any other objective.
     """
-    return 2 / float(weight_rates(data, objective)[-1])
+    rates = weight_rates(data, objective)
+    return 2 / float(rates[-1]) if len(rates) else np.inf
 
 
 def weight_rates(data: PairedData, objective: InfoNCE) -> Float[Array, " n"]:
@@ -55,10 +55,7 @@ def weight_rates(data: PairedData, objective: InfoNCE) -> Float[Array, " n"]:
         data: the world.
         objective: InfoNCE with K > 0.
     """
-    data = checks.kind(data, PairedData, "`data`")
-    objective = checks.kind(objective, InfoNCE, "`objective`")
-    checks.positive(objective.negatives, "`negatives` (K)")
-    checks.kind(data.latents, Signs, "`data.latents`")
+    data, objective = balancing(data, objective)
     r, tau2 = data.signal_dim, objective.inverse_temperature
     short = 2 * expit(-2 * tau2 / r)  # 1 - tanh(τ²/r), which would cancel
     odds = objective.negatives * ((1 + np.exp(-2 * tau2 / r)) / 2) ** r
@@ -74,7 +71,7 @@ def weight_rates(data: PairedData, objective: InfoNCE) -> Float[Array, " n"]:
     for side in noise:
         found += [*(side * force), *(side * (force + stray / r))]
     values = np.sort([value for value in found if value > 0])
-    return values[np.append(True, np.diff(values) > EQUAL * values[1:])]
+    return values[np.diff(values, prepend=0.0) > EQUAL * values]
 
 
 def _above_round_off(values: Array) -> Array:
@@ -86,8 +83,9 @@ def _over_norm(data: PairedData, what: str) -> list[Array]:
     r"""$\sigma^2/N_*^2$ of either modality, of its signal or of its noise."""
     found = []
     for view in data.views:
-        norm = view.active_dim * data.signal_dim / np.sum(view.signal**-2.0)
-        found.append(getattr(view, what) ** 2 / norm)
+        unit = view.scales.max()  # only ratios of scales enter
+        norm = view.active_dim * data.signal_dim / np.sum((view.signal / unit) ** -2.0)
+        found.append((getattr(view, what) / unit) ** 2 / norm)
     return found
 
 

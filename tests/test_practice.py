@@ -178,3 +178,16 @@ def test_rates_of_any_size_are_all_there(tau2):
     for rate in np.concatenate([due.noise / 2, due.balance]):  # of noise it is that of the mass, a square
         assert np.abs(found / rate - 1).min() < 1e-6
     assert np.isfinite(step_limit(CANONICAL, InfoNCE(1e-16)))
+
+
+def test_where_every_curvature_vanishes_no_step_is_too_large():
+    assert len(weight_rates(PairedData((2.0, 1.0), ambient_dim=2), InfoNCE(1e3))) == 0
+    assert step_limit(PairedData((2.0, 1.0), ambient_dim=2), InfoNCE(1e3)) == np.inf
+    with pytest.raises(ValueError, match=r"^`inverse_temperature` \(τ²\) must be at most 1e\+150, where its square"):
+        step_limit(CANONICAL, InfoNCE(1e155))
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e150])
+def test_the_rates_of_weights_know_no_unit(unit):
+    far, near = (PairedData(np.array([2.0, 1.0]) * x, noise_a=0.5 * x, ambient_dim=6) for x in (unit, 1.0))
+    np.testing.assert_allclose(weight_rates(far, InfoNCE(4.0)), weight_rates(near, InfoNCE(4.0)), rtol=1e-9)

@@ -125,7 +125,7 @@ class _Record:
         return done + (self.plan.start.steps if self.plan.start is not None else 0)
 
     def time(self, done: int) -> float:
-        """Gradient-flow time after `done` steps of this run; to the last digit, as if it had never been interrupted."""
+        """Gradient-flow time after `done` steps of this run; of one with the same steps before, to the last digit."""
         size, start = self.plan.step_size, self.plan.start
         before = 0.0 if start is None else float(start.time[-1])
         if start is not None and math.isclose(before, start.steps * size, rel_tol=1e-12):

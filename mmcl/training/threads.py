@@ -31,16 +31,15 @@ class _Asked:
     """What is asked for at present. Threads are the process's: the last of several runs restores what was before."""
 
     wishes: dict[object, int] = field(default_factory=dict)
-    before: tuple[threadpool_limits, int | None] | None = None
+    before: threadpool_limits | None = None
+    of_torch: int | None = None  # before; it may have been loaded since
     lock: Any = field(default_factory=Lock)
 
     def add(self, wish: object, count: int) -> None:
         """From now on so many."""
         with self.lock:
             if self.before is None:
-                torch = sys.modules.get("torch")
-                limits = threadpool_limits(limits=count, user_api="blas")
-                self.before = limits, torch.get_num_threads() if torch else None
+                self.before = threadpool_limits(limits=None, user_api="blas")
             self.wishes[wish] = count
             self._give(count)
 
@@ -51,13 +50,15 @@ class _Asked:
             if self.wishes:
                 self._give(list(self.wishes.values())[-1])
             elif self.before is not None:
-                (limits, of_torch), self.before = self.before, None
-                limits.restore_original_limits()
-                if of_torch is not None:
-                    sys.modules["torch"].set_num_threads(of_torch)
+                self.before.restore_original_limits()
+                if self.of_torch is not None:
+                    sys.modules["torch"].set_num_threads(self.of_torch)
+                self.before = self.of_torch = None
 
     def _give(self, count: int) -> None:
         threadpool_limits(limits=count, user_api="blas")
+        if (torch := sys.modules.get("torch")) and self.of_torch is None:
+            self.of_torch = torch.get_num_threads()
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(count)
 

@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
 import xarray
 
-from mmcl import InfoNCE, __version__, sweeps
+from mmcl import InfoNCE, __version__, provenance, sweeps
 from mmcl.__main__ import main
 from mmcl.latents import Signs, SparseLatents
 from mmcl.studies import STUDIES, study
@@ -219,23 +220,43 @@ def test_a_cell_without_a_file_is_refused(how, tmp_path):
     assert found.stderr.splitlines()[-1].startswith("ValueError: What is computed must be defined in a file, whose")
 
 
-def test_a_change_in_a_file_beside_that_of_the_cell_asks_for_a_new_run(tmp_path):
-    home = tmp_path / "own"
-    (home / "parts").mkdir(parents=True)
-    (home / "own_cell.py").write_text("from parts import helper\ndef cell(x): return {'y': helper.times(x)}\n")
-    (home / "parts" / "__init__.py").write_text("")
-    (home / "parts" / "factor.py").write_text("FACTOR = 2\n")
-    (home / "parts" / "helper.py").write_text("from .factor import FACTOR\ndef times(x): return FACTOR * x\n")
-    script = (
-        "import own_cell\nfrom mmcl.sweeps import *\n"
-        "one = Study('own', '', (Axis('x', (1.0,), '1', 'x'),), (Quantity('y', '1', 'y'),), own_cell.cell)\n"
-        f"print(float(run(one, executor=Serial(), store={str(tmp_path)!r}).y[0]))"
-    )
-    command, found = [sys.executable, "-B", "-c", script], []
+OWN = """
+from mmcl.sweeps import *
+from own.parts import helper
+def cell(x): return {"y": helper.times(x)}
+if __name__ == "__main__":
+    one = Study("own", "", (Axis("x", (1.0,), "1", "x"),), (Quantity("y", "1", "y"),), cell)
+    print(float(run(one, executor=Serial(), store=STORE).y[0]))
+"""
+
+
+@pytest.mark.parametrize("how", [["-m", "own.cells"], ["-c", "import own.script"]], ids=["module", "imported"])
+def test_a_change_in_a_file_beside_that_of_the_cell_asks_for_a_new_run(how, tmp_path):
+    parts = tmp_path / "own" / "parts"
+    parts.mkdir(parents=True)
+    own = OWN.replace("STORE", repr(str(tmp_path)))
+    (tmp_path / "own" / "cells.py").write_text(own)
+    (tmp_path / "own" / "script.py").write_text(
+        own.replace("def cell(x): return {\"y\": helper.times(x)}", "from own.cells import cell")
+        .replace('if __name__ == "__main__":', "if True:")
+    )  # fmt: skip
+    (parts / "__init__.py").write_text("")
+    (parts / "helper.py").write_text("from .factor import FACTOR\ndef times(x): return FACTOR * x\n")
+    found = []
     for factor in (2, 3, 2):
-        (home / "parts" / "factor.py").write_text(f"FACTOR = {factor}\n")
-        found.append(subprocess.check_output(command, text=True, cwd=home).strip())
+        (parts / "factor.py").write_text(f"FACTOR = {factor}\n")
+        found.append(subprocess.check_output([sys.executable, "-B", *how], text=True, cwd=tmp_path).strip())
     assert found == ["2.0", "3.0", "2.0"] and len(list(tmp_path.glob("cells/??/*.json"))) == 2
+
+
+def test_beside_an_installed_module_are_libraries_and_not_its_own_files(tmp_path, monkeypatch):
+    home = tmp_path / "site-packages"
+    home.mkdir()
+    (home / "installed_cell.py").write_text("import big_library\n")
+    (home / "big_library.py").write_text("")
+    monkeypatch.syspath_prepend(home)
+    import_module("installed_cell")
+    assert {path.name for path in provenance.sources("installed_cell")} == {"installed_cell.py"}
 
 
 def test_numbers_of_any_type_come_back_from_the_store_as_they_were(tmp_path):

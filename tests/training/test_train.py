@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import mmcl.training.loop as loop
 from mmcl import (
@@ -299,6 +301,16 @@ def test_runs_side_by_side_leave_the_threads_as_they_were():
         before = available()
         list(pool.map(run, range(12)))
         assert available() == before == 2
+
+
+def test_torch_that_is_loaded_meanwhile_gets_its_threads_back(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.delitem(sys.modules, "torch")
+    with threads(1):
+        monkeypatch.setitem(sys.modules, "torch", torch)
+        with threads(1):
+            assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("normalization", ["batch", "sample"])
