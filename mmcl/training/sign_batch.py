@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from mmcl.data import PairedData
 from mmcl.latents import Signs, random_bits
 from mmcl.pair import Pair
-from mmcl.training.sign_room import Room
+from mmcl.training.sign_room import Room, aligned
 
 
 def takes_signs(data: PairedData) -> bool:
@@ -32,7 +32,7 @@ class SignBatch(Pair[Array]):
     @classmethod
     def empty(cls, size: int, dim: int, dtype: DTypeLike) -> SignBatch:
         """Room for `size` pairs in `dim` dimensions each."""
-        stack = np.empty((2, size, dim), dtype)
+        stack = aligned((2, size, dim), dtype)
         batch = cls(*stack)
         batch.stack = stack
         return batch

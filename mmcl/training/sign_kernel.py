@@ -7,41 +7,28 @@ A direction with the scores $u=\tau^2R^\top\varepsilon_A$ needs one exponential:
 
 and nothing cancels: of the sum of negatives over the positive, $\rho$, the loss is $\log(1+\rho)$ and the pair's weight
 $\rho/(1+\rho)$. Rows are worked off one after the other while they are in the cache.
-
-All compiled code is in this file, because what is kept compiled is renewed when its own file changes, and only then.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy.linalg  # noqa: F401 its BLAS forms compiled products: loaded here, it keeps to the threads it is given
 from jaxtyping import Float, UInt8
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 from numpy import ndarray as Array
 
+from mmcl.training.compiled import compiled
+from mmcl.training.sign_product import add_product, product
 from mmcl.training.sign_room import Gradient, Room
 
 FACTORS = 64  # numbers that are seldom far above 2, whose product fits, in single precision too
 LOSSES = 8  # of pairs, in one logarithm
 TINY = 2.0**-1022  # below, a product of factors has lost digits, which later factors do not bring back
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """`function` in machine code that lets go of the interpreter's lock; what it adds up it may add in another order.
-
-    Kept between processes, beside the source or in the user's cache, where there is a place for it.
-    """
-    make = partial(njit, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
-    try:
-        return make(cache=True)(function)
-    except RuntimeError:  # no folder that can be written to
-        return make()(function)
 
 
 def exponential(x: Any) -> Any:
@@ -119,19 +106,15 @@ def slope_in_scores(signs: Float[Array, "2 n d"], weight: float, room: Room, slo
 
     Not finite where an exponential or a product of factors leaves its type; the slope is then of no use.
     """
-    n, block, part, loss = signs.shape[1], len(room.decay), room.pulls[2], 0.0
+    n, block, loss = signs.shape[1], len(room.decay), 0.0
+    room.pulls[:] = 0
     for first in range(0, n, block):
         last = min(first + block, n)
         for side in range(2):
             near, far, decay = signs[side, first:last], signs[1 - side, first:last], room.decay[: last - first]
-            np.dot(near, room.both[side], decay)
+            product(near, room.both[side], room.sums, decay)
             loss += _pulled(decay, far, weight, room.rests)
-            pull = room.pulls[side]
-            if first == 0:
-                np.dot(near.T, decay, pull)
-            else:
-                np.dot(near.T, decay, part)
-                pull += part
+            add_product(near, decay, room.sums, room.pulls[side])
     slope[:] = room.pulls[0] + room.pulls[1].T
     return loss
 

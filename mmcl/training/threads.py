@@ -38,10 +38,9 @@ class _Asked:
     def add(self, wish: object, count: int) -> None:
         """From now on so many."""
         with self.lock:
-            if self.before is None:
-                self.before = threadpool_limits(limits=None, user_api="blas")
             self.wishes[wish] = count
-            self._give(count)
+            given = self._give(count)
+            self.before = self.before or given
 
     def remove(self, wish: object) -> None:
         """As many as the youngest of the other wishes says; without one, as many as there were."""
@@ -55,12 +54,14 @@ class _Asked:
                     sys.modules["torch"].set_num_threads(self.of_torch)
                 self.before = self.of_torch = None
 
-    def _give(self, count: int) -> None:
-        threadpool_limits(limits=count, user_api="blas")
+    def _give(self, count: int) -> threadpool_limits:
+        """So many; what is returned knows how many there were."""
+        given = threadpool_limits(limits=count, user_api="blas")
         if (torch := sys.modules.get("torch")) and self.of_torch is None:
             self.of_torch = torch.get_num_threads()
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(count)
+        return given
 
 
 _ASKED = _Asked()
