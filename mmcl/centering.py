@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
-from scipy.special import gammaln
+from scipy.special import gammaln, logsumexp
 
 from mmcl import checks
 from mmcl.objectives import InBatchInfoNCE
@@ -52,11 +52,12 @@ class CenteredBatchForce:
     def __call__(self, theta: Float[Array, " r"]) -> tuple[Float[Array, " r"], float]:
         """The force on every coordinate, and the loss."""
         counts, chance, moved = _batches(self.batch_size, len(theta))
-        weights = counts[:, None, :] * np.exp(self.inverse_temperature * (moved @ theta))
-        total = weights.sum(axis=2)
+        with np.errstate(divide="ignore"):
+            logits = np.log(counts)[:, None, :] + self.inverse_temperature * (moved @ theta)
+        total = logsumexp(logits, axis=2)
         anchors = chance[:, None] * counts / self.batch_size
-        slope = np.einsum("bi,bij,bijp->p", anchors / total, weights, moved)
-        return -2 * self.inverse_temperature * slope, float(2 * np.sum(anchors * np.log(total)))
+        slope = np.einsum("bi,bij,bijp->p", anchors, np.exp(logits - total[:, :, None]), moved)
+        return -2 * self.inverse_temperature * slope, float(2 * np.sum(anchors * total))
 
 
 @lru_cache(maxsize=4)
@@ -89,6 +90,8 @@ def centering_shift(theta: Float[Array, " r"], inverse_temperature: float) -> fl
     >>> centering_shift(np.zeros(3), 1.0)
     0.0
     """
-    x = inverse_temperature * np.asarray(theta)
+    x = checks.positive(inverse_temperature, "`inverse_temperature` (τ²)") * checks.real_array(
+        theta, "`theta` (θ)", ndim=1
+    )
     t = np.tanh(x)
     return float(2 * np.sum(x**2 * (1 - t**2) / 2 - x * t * (1 - t)))

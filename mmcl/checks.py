@@ -141,7 +141,7 @@ def times(values: ArrayLike, name: str = "`times` (t)") -> NDArray[np.float64]:
     if falls.size:
         at = int(falls[0])
         raise ValueError(f"{name} must increase strictly; got {array[at]:g} followed by {array[at + 1]:g}.")
-    return array
+    return array.copy()  # a record keeps them, whatever the caller does with hers
 
 
 def generator(value: Any, name: str = "`rng`") -> np.random.Generator:

@@ -20,6 +20,7 @@ from scipy.special import logsumexp
 from mmcl import checks
 from mmcl.data import PairedData
 
+BISECTIONS = 2000  # down to the smallest number
 NEAREST = 1 - 1e-8  # full alignment takes for ever, and this close to it M(P) cancels
 
 
@@ -185,7 +186,8 @@ class _Law:
         def excess(P: float) -> float:
             return float(logsumexp(2 * s * P) - np.log(2 * d))
 
-        return float(brentq(excess, 0, np.log(2 * d) / (2 * s.max()), xtol=1e-300, rtol=1e-15))
+        high = np.log(2 * d) / (2 * s.max()) * (1 + 1e-9)  # for one coordinate the root itself, but for round-off
+        return float(brentq(excess, 0, high, xtol=1e-300, rtol=1e-15))
 
     def lengths(self, P: float, M: float) -> Float[Array, " r"]:
         r"""$a_p=\tfrac12\sigma_p^2(e^{2\sigma_p^2P}+e^{-2\sigma_p^2M})$."""
@@ -195,18 +197,19 @@ class _Law:
         """M, from the conservation of ‖W‖²."""
 
         def excess(M: float) -> float:
-            units = np.sum(np.exp(2 * self.s * P) + np.exp(-2 * self.s * M)) / 2
-            return float(units + np.sum(np.exp(-self.x * (M - P))) - self.dim)
+            # Less what each had at the start, which near it is nearly all.
+            units = np.sum(np.expm1(2 * self.s * P) + np.expm1(-2 * self.s * M)) / 2
+            return float(units + np.sum(np.expm1(-self.x * (M - P))))
 
         high = max(2 * P, 1e-300)
         while excess(high) > 0:
             high *= 2
-        return float(brentq(excess, P, high, xtol=1e-300, rtol=1e-15)) if P else 0.0
+        return float(brentq(excess, P, high, xtol=1e-300, rtol=1e-15, maxiter=BISECTIONS)) if P else 0.0
 
     def alignment(self, P: float) -> float:
         """c at P."""
         M = self.decay(P)
-        inner = self.s / 2 * (np.exp(2 * self.s * P) - np.exp(-2 * self.s * M))
+        inner = self.s / 2 * (np.expm1(2 * self.s * P) - np.expm1(-2 * self.s * M))
         return float(inner.sum() / self.norm(P, M))
 
     def norm(self, P: float, M: float) -> float:
@@ -216,7 +219,9 @@ class _Law:
     def growth_at(self, alignment: float, top: float) -> float:
         r"""P at a given alignment; `top` is $P_\infty$."""
         high = top * (1 - 1e-12)
-        return float(brentq(lambda P: self.alignment(P) - alignment, 0, high, xtol=1e-300, rtol=1e-14))
+        return float(
+            brentq(lambda P: self.alignment(P) - alignment, 0, high, xtol=1e-300, rtol=1e-14, maxiter=BISECTIONS)
+        )
 
     def slowness(self, P: float) -> float:
         """$N^2/(1-c)$, the time of a unit force per unit of P."""

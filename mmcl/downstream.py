@@ -20,7 +20,8 @@ from mmcl.data import PairedData
 from mmcl.trajectory import Trajectory
 
 ENUMERABLE = 20  # latent signs whose patterns are still listed one by one
-NEAR, FAR = 5000.0, 1e6  # where the series of few shots is cut: at least, and at most
+NEAR, FAR = 5000.0, 2e6  # where the series of few shots is cut by itself: at least, and at most
+AT_ONCE = 2**22  # cosines of it
 EQUAL = 1e-12  # scores this close, relative to the largest, are one score, as in `mmcl.retrieval`
 
 
@@ -36,6 +37,13 @@ class Shares:
     signal: Float[Array, " r"]
     noise: Float[Array, " d-r"]
 
+    def __post_init__(self) -> None:
+        for name in ("signal", "noise"):
+            given = checks.scales(getattr(self, name), f"`{name}`", zero_allowed=True)
+            object.__setattr__(self, name, np.array(given))
+        if not (held := float(self.all.sum())) <= 1 + 1e-6:
+            raise ValueError(f"`signal` and `noise` must be shares, whose sum is at most 1; got a sum of {held:g}.")
+
     @property
     def all(self) -> Float[Array, " d"]:
         """The spectrum of the representation's second moment, signal first."""
@@ -50,8 +58,10 @@ class Shares:
 def shares(path: Trajectory, data: PairedData, *, row: int = -1) -> Shares:
     r"""The shares along the exact flow of a symmetric world whose noise has one scale.
 
-    .. math:: s_p=\theta_p+\frac{2\|k_{-,p}\|^2}{N^2},\qquad
-              \frac2{N^2}\sum_p\|k_{-,p}\|^2=1-\text{noise}-\sum_p\theta_p
+    .. math:: \frac{1+c^2}2s_p=c\,\theta_p+\frac{2\|k_{-,p}\|^2}{N_A^2},\qquad
+              \frac2{N_A^2}\sum_p\|k_{-,p}\|^2=\frac{1+c^2}2(1-\text{noise})-c\sum_p\theta_p
+
+    with c the scales of B over those of A: 1 where they are alike.
 
     Args:
         path: of `gradient_flow`.
@@ -61,14 +71,17 @@ def shares(path: Trajectory, data: PairedData, *, row: int = -1) -> Shares:
     Raises:
         ValueError: if the modalities differ or the noise has several scales.
     """
-    view = data.views.a
+    view, count = data.views.a, len(path.time)
+    if not -count <= (row := checks.whole(row, "`row`", least=-count)) < count:
+        raise ValueError(f"`row` must be one of the {count} of the path; got {row}.")
     if not data.symmetric or len(set(view.noise.tolist())) > 1:
         raise ValueError("`data` must have symmetric modalities and noise of one scale for its shares to follow.")
     theta, gap, noise = path.theta[row], path.misalignment[row], float(path.noise_share[row, 0])
-    apart = 1 - noise - theta.sum()
+    c = float(data.views.b.scales.max() / view.scales.max())
+    mean, together = (1 / c + c) / 2, theta.sum()  # both sides of the equation are divided by c
     total = gap.sum()
-    signal = theta + (gap * (apart / total) if total > 0 else 0.0)
-    return Shares(signal, np.full(len(view.noise), noise / max(len(view.noise), 1)))
+    signal = theta + (gap * ((mean * (1 - noise) - together) / total) if total > 0 else 0.0)
+    return Shares(signal / mean, np.full(len(view.noise), noise / max(len(view.noise), 1)))
 
 
 def ridge_error(held: Shares, penalty: float, *, labels: int | None = None, label_noise: float = 0.0) -> float:
@@ -157,21 +170,33 @@ def few_shot_error(held: Shares, shots: int, *, reach: float | None = None) -> F
             not told from it; None: at 5,000 or, where that is more, at twenty over the smallest share of the signal.
 
     Returns:
-        One probability for each latent that may be the label, shape (r,).
+        One probability for each latent that may be the label, shape (r,); a half where its share is zero.
+
+    Raises:
+        TypeError, ValueError: on shots or a reach out of range; without a reach, on a share of the signal that is not
+            zero but below 1e-5, for which the series would be too long.
     """
     k, W = checks.whole(shots, "`shots` (k)"), 5.0  # |sum| < 2 + 2
     if reach is None:
-        reach = min(max(NEAR, 20 / float(held.signal.min())), FAR)
-    odd = np.arange(1, round(reach * W / np.pi), 2)
-    frequency = np.pi * odd / W
+        least = min((float(share) for share in held.signal if share), default=1.0)
+        reach = max(NEAR, 20 / least)
+        if reach > FAR:
+            raise ValueError(
+                f"`reach` must be given where a share of the signal is below {20 / FAR:g}; got a share of {least:.3g}."
+            )
+    last = round(checks.positive(reach, "`reach`") * W / np.pi)
     scales, index, counts = np.unique(held.all, return_inverse=True, return_counts=True)
-    factors = np.array([_characteristic(scale * frequency, k) for scale in scales])
-    errors = []
-    for p, share in enumerate(held.signal):
-        powers = counts - (np.arange(len(scales)) == index[p])
-        phi = np.prod(factors ** powers[:, None], axis=0) * np.exp(2j * share * frequency)
-        errors.append(0.5 - 2 / np.pi * np.sum(phi.imag / odd))
-    return np.clip(errors, 0.0, 1.0)  # where the series is cut, it oscillates
+    series = np.zeros(len(held.signal))
+    length = 2 * max(1, AT_ONCE // (k + 1) ** 2)
+    for first in range(1, last, length):
+        odd = np.arange(first, min(first + length, last), 2)
+        frequency = np.pi * odd / W
+        factors = np.array([_characteristic(scale * frequency, k) for scale in scales])
+        for p, share in enumerate(held.signal):
+            powers = counts - (np.arange(len(scales)) == index[p])
+            phi = np.prod(factors ** powers[:, None], axis=0)
+            series[p] += np.sum(phi * np.sin(2 * share * frequency) / odd)
+    return np.clip(0.5 - 2 / np.pi * series, 0.0, 1.0)  # where the series is cut, it oscillates
 
 
 def _characteristic(x: Float[Array, " T"], k: int) -> Array:

@@ -35,8 +35,10 @@ class EmpiricalPairs:
         a, b = checks.real_array(self.a, "`a`", ndim=2), checks.real_array(self.b, "`b`", ndim=2)
         if len(a) != len(b):
             raise ValueError(f"`a` and `b` must have as many rows as each other (n pairs); got {len(a)} and {len(b)}.")
-        object.__setattr__(self, "a", a)
-        object.__setattr__(self, "b", b)
+        for name, array, given in (("a", a, self.a), ("b", b, self.b)):
+            # Moments are kept: what they are of must not change with the caller's array.
+            own = array is not given and array.base is None
+            object.__setattr__(self, name, array if own else array.copy())
 
     def __len__(self) -> int:
         return len(self.a)

@@ -167,7 +167,7 @@ def terminal_shares(data: PairedData, lengths: ArrayLike) -> Float[Array, " r"]:
     def excess(P: float) -> float:
         return float(logsumexp(2 * s * P, b=signal) - np.log(2 * squares.sum()))
 
-    top = np.log(2 * squares.sum() / signal.min()) / (2 * s.min())
+    top = np.log(2 * squares.sum() / signal.min()) / (2 * s.min()) * (1 + 1e-9)
     P = brentq(excess, 0.0, top, xtol=1e-300, rtol=1e-15)
     log = np.log(signal * s) + 2 * s * P
     return np.exp(log - logsumexp(log))

@@ -32,6 +32,7 @@ def ridge_probe(
     lam, n = checks.positive(penalty, "`penalty` (λ)"), features.shape[-2]
     if targets.shape[-2] != n:
         raise ValueError(f"`targets` (Y) must have as many rows as `features` (F), n = {n}; got {targets.shape[-2]}.")
+    _fit(features.shape[:-2], targets.shape[:-2], "`targets` (Y)", "`features` (F)")
     flipped = np.swapaxes(features, -1, -2)
     moment = flipped @ features / n + lam * np.eye(features.shape[-1])
     return np.linalg.solve(moment, flipped @ targets / n)
@@ -52,6 +53,8 @@ def nearest_mean(
     1
     """
     examples, queries = _real(examples, "`examples`", 3), _real(queries, "`queries`", 2)
+    _fit(examples.shape[:-3], queries.shape[:-2], "`queries`", "`examples`")
+    _as_wide(queries, examples, "`queries`", "`examples`")
     means = examples.mean(axis=-2)
     half = np.einsum("...cm,...cm->...c", means, means)[..., None, :] / 2
     return queries @ np.swapaxes(means, -1, -2) - half
@@ -72,6 +75,8 @@ def first_place(
     """
     queries, candidates = _real(queries, "`queries`", 1), _real(candidates, "`candidates`", 2)
     partner = checks.whole(partner, "`partner`", least=0, most=candidates.shape[-2] - 1)
+    _fit(queries.shape[:-1], candidates.shape[:-2], "`candidates`", "`queries`")
+    _as_wide(candidates, queries, "`candidates`", "`queries`")
     scores = np.einsum("...m,...nm->...n", queries, candidates)
     gap = scores - scores[..., partner, None]
     near = TIE * np.abs(scores).max(axis=-1, keepdims=True)
@@ -85,13 +90,31 @@ def drawn_per_class(labels: Int[Array, " n"], shots: int, *, rng: np.random.Gene
         ValueError: if a class has fewer rows than that.
     """
     k, rng = checks.whole(shots, "`shots` (k)"), checks.generator(rng)
-    if not np.size(labels):
+    labels = np.asarray(labels)
+    if not labels.size:
         raise ValueError("`labels` must hold at least one; got none.")
-    rows = [np.flatnonzero(np.asarray(labels) == c) for c in np.unique(labels)]
+    if labels.ndim != 1:
+        raise ValueError(f"`labels` must be one row; got shape {labels.shape}.")
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise ValueError("`labels` must be one for every row; got NaN.")
+    rows = [np.flatnonzero(labels == c) for c in np.unique(labels)]
     least = min(map(len, rows))
     if least < k:
         raise ValueError(f"`shots` (k) must be at most the size of the smallest class, {least}; got {k}.")
     return np.array([rng.choice(row, size=k, replace=False) for row in rows])
+
+
+def _fit(first: tuple[int, ...], second: tuple[int, ...], name: str, other: str) -> None:
+    """As many draws of one as of the other, or one."""
+    try:
+        np.broadcast_shapes(first, second)
+    except ValueError:
+        raise ValueError(f"{name} must have the draws of {other}, {first}; got {second}.") from None
+
+
+def _as_wide(array: Array, like: Array, name: str, other: str) -> None:
+    if array.shape[-1] != like.shape[-1]:
+        raise ValueError(f"{name} must be as wide as {other}, m = {like.shape[-1]}; got {array.shape[-1]}.")
 
 
 def _real(values: ArrayLike, name: str, least: int) -> Float[Array, "..."]:

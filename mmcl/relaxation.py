@@ -15,6 +15,7 @@ from mmcl.objectives import InfoNCE
 from mmcl.pair import Pair
 from mmcl.symbolic.potentials import potential
 
+EQUAL = 1e-12  # rates this close are one, in another unit of one modality
 COLDEST = 1e150  # τ², whose square the slope of the force holds
 
 
@@ -64,14 +65,15 @@ def relaxation_rates(data: PairedData, objective: InfoNCE) -> RelaxationRates:
     s = Pair(*((view.signal / unit) ** 2 for view, unit in zip(data.views, units, strict=True)))
     N2 = Pair(*(_balanced_norm(squares, view.active_dim) for squares, view in zip(s, data.views, strict=True)))
     g, slope = _force(objective, r)
-    noise = [
+    rates = [
         2 * g * (x / unit) ** 2 / n
         for view, unit, n in zip(data.views, units, N2, strict=True)
-        for x in np.unique(view.noise[view.noise > 0])
+        for x in view.noise[view.noise > 0]
     ]
+    noise = np.unique(rates)
     return RelaxationRates(
         balance=_balance(s, N2, g, slope, symmetric=data.symmetric),
-        noise=np.unique(noise),
+        noise=noise[np.diff(noise, prepend=0.0) > EQUAL * noise],
         misalignment=np.sort(2 * g * (s.a / N2.a + s.b / N2.b)),
     )
 

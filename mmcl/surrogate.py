@@ -46,4 +46,5 @@ def surrogate(pairs: EmpiricalPairs, signal_dim: int) -> PairedData:
             f"{count}; got {r}."
         )
     squares = shared[:r] / total
-    return PairedData(signal_a=np.sqrt(squares), noise_a=np.sqrt((1 - squares.sum()) / (d - r)), ambient_dim=d)
+    left = max(0.0, 1 - squares.sum())  # round-off may leave less than nothing
+    return PairedData(signal_a=np.sqrt(squares), noise_a=np.sqrt(left / (d - r)), ambient_dim=d)

@@ -113,3 +113,11 @@ def test_what_does_not_fit_is_refused_in_a_sentence(make, error, sentence):
 
 
 PLAN = {"width": 4, "step_size": 0.1, "steps": 1, "batch_size": 4, "rng": RNG(0)}
+
+
+@pytest.mark.parametrize("tau2", [190.0, 1e4, 1e100])
+def test_the_force_is_a_number_at_every_temperature(tau2):
+    force, loss = CenteredBatchForce(InBatchInfoNCE(tau2), 8)(np.array([0.5, 0.5]))
+    _, due = CenteredBatchForce(InBatchInfoNCE(150.0), 8)(np.array([0.5, 0.5]))
+    np.testing.assert_allclose(force, 0, atol=1e-15)
+    assert loss == pytest.approx(due, rel=1e-12)  # partners that are alike are not told apart

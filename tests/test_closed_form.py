@@ -162,3 +162,25 @@ def test_scales_that_tie_have_no_spread_in_closed_form(signal):
     with pytest.raises(ValueError, match=r"^`data` must have one largest and one smallest signal scale; got one of"):
         terminal_spread(world)
     assert terminal_spread(PairedData(signal_a=(1.0,), noise_a=0.5, ambient_dim=6)) >= 0
+
+
+@pytest.mark.parametrize("c", [1e-3, 1e-11, 1e-16, 1e-30, 1e-200])
+def test_the_curve_keeps_its_digits_where_it_begins(c):
+    """To first order M = P, so c = 2P Σσ⁴/N², and t = N²P/2."""
+    world = PairedData(signal_a=(2.0, 1.0), noise_a=0.5, ambient_dim=4)
+    found = stage_one(world, [c])
+    N2, fourth = 4.0 + 1.0 + 2 * 0.25, 16.0 + 1.0
+    due = c * N2 / (2 * fourth)
+    assert found.growth[0] == pytest.approx(due, rel=2 * c + 1e-12)
+    assert found.time[0] == pytest.approx(due * N2 / 2, rel=4 * c + 1e-12)
+    assert found.condition_number[0] == pytest.approx(2.0, rel=c)
+
+
+def test_one_coordinate_has_an_end_in_every_world():
+    """Its growth is the end of the interval in which it is sought, to within round-off."""
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        scale, noise, d = rng.uniform(0.1, 3), rng.uniform(0.1, 3), int(rng.integers(2, 200))
+        world = PairedData(signal_a=(scale,), noise_a=noise, ambient_dim=d)
+        assert terminal_condition_number(world) == 1.0
+        assert terminal_growth(world) == pytest.approx(np.log(2 * d) / (2 * scale**2), rel=1e-12)

@@ -9,7 +9,8 @@ from math import comb
 import numpy as np
 import pytest
 
-from mmcl import InfoNCE, PositiveOnly, gradient_flow
+from mmcl import InfoNCE, PairedData, PositiveOnly, gradient_flow
+from mmcl.covariance import covariance_flow
 from mmcl.downstream import Shares, best_ridge_error, few_shot_error, retrieval_rate, ridge_error, shares
 from mmcl.probes import drawn_per_class, first_place, nearest_mean, ridge_probe
 from mmcl.worlds import CANONICAL, UNEQUAL
@@ -206,3 +207,65 @@ def test_probes_compute_in_double_precision_and_refuse_what_is_no_number():
         ridge_probe(wide, wide[:, 0], 0.1)
     with pytest.raises(ValueError, match=r"^`labels` must hold at least one; got none\.$"):
         drawn_per_class(np.array([]), 1, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("c", [1.0, 3.0, 1e-3, 1e3])
+def test_the_unit_of_a_modality_changes_no_share(c):
+    s = np.array([2.0, 1.5, 1.0])
+    world = PairedData(signal_a=s, noise_a=0.5, signal_b=c * s, noise_b=c * 0.5, ambient_dim=6)
+    due = covariance_flow(world, InfoNCE(4.0), [0.0, 1.0])
+    for row in range(2):
+        held = shares(gradient_flow(world, InfoNCE(4.0), [0.0, 1.0]), world, row=row)
+        np.testing.assert_allclose(held.signal, due.signal[row], rtol=1e-7)
+
+
+def test_the_smallest_share_is_told_from_nothing_by_itself_or_refused():
+    """Whatever it is, the exact error is 11/32; a latent that is not held at all is guessed."""
+    for q, close in ((1e-3, 2e-3), (1e-4, 2e-3)):
+        assert few_shot_error(Shares([0.5, q], [0.5 - q]), 1)[1] == pytest.approx(11 / 32, abs=close)
+    assert few_shot_error(Shares([0.5, 0.0], [0.5]), 1)[1] == pytest.approx(0.5, abs=1e-9)
+    sentence = "`reach` must be given where a share of the signal is below 1e-05; got a share of 1e-07."
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        few_shot_error(Shares([0.5, 1e-7], [0.5 - 1e-7]), 1)
+    found = few_shot_error(Shares([0.5, 1e-7], [0.5 - 1e-7]), 1, reach=5000.0)
+    assert 0.3 < found[1] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (
+            lambda: Shares([5.0, 3.0], [2.0]),
+            "`signal` and `noise` must be shares, whose sum is at most 1; got a sum of 10.",
+        ),
+        (
+            lambda: Shares([-0.1], [0.2]),
+            "`signal` must be at least 0 and finite in every coordinate; got -0.1 at position 0.",
+        ),
+        (lambda: few_shot_error(HELD, 1, reach=0), "`reach` must be positive and finite; got 0."),
+        (
+            lambda: shares(gradient_flow(CANONICAL, PositiveOnly(), [0.0, 1.0]), CANONICAL, row=2),
+            "`row` must be one of the 2 of the path; got 2.",
+        ),
+        (
+            lambda: ridge_probe(np.ones((2, 3, 2)), np.ones((5, 3, 1)), 1.0),
+            "`targets` (Y) must have the draws of `features` (F), (2,); got (5,).",
+        ),
+        (
+            lambda: nearest_mean(np.ones((2, 3, 4)), np.ones((5, 3))),
+            "`queries` must be as wide as `examples`, m = 4; got 3.",
+        ),
+        (
+            lambda: first_place(np.ones(3), np.ones((5, 4))),
+            "`candidates` must be as wide as `queries`, m = 3; got 4.",
+        ),
+        (lambda: drawn_per_class([0.0, np.nan], 1, rng=RNG(0)), "`labels` must be one for every row; got NaN."),
+        (
+            lambda: drawn_per_class([[0, 1]], 1, rng=RNG(0)),
+            "`labels` must be one row; got shape (1, 2).",
+        ),
+    ],
+)
+def test_wrong_shapes_and_shares_are_refused_in_a_sentence(call, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        call()

@@ -90,3 +90,13 @@ def test_pairs_are_standardised_like_pairs_of_their_own_kind(pairs):
         pairs.standardized(like=4)
     with pytest.raises(ValueError, match=r"^`like` must have as many columns, \(3, 2\); got \(2, 2\)\.$"):
         pairs.standardized(like=EmpiricalPairs(pairs.b, pairs.b))
+
+
+def test_what_the_caller_does_with_her_arrays_changes_nothing():
+    a = np.random.default_rng(0).standard_normal((20, 3))
+    pairs = EmpiricalPairs(a, a[:, ::-1])
+    before = pairs.covariance_a.copy(), pairs.a.copy(), pairs.b.copy()
+    a *= 2
+    for mine, was in zip((pairs.covariance_a, pairs.a, pairs.b), before, strict=True):
+        np.testing.assert_array_equal(mine, was)
+    np.testing.assert_allclose(pairs.a.T @ pairs.a / 20, pairs.covariance_a)

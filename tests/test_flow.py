@@ -329,3 +329,10 @@ def test_what_cannot_be_followed_is_refused_in_a_sentence(arguments, error, sent
 def test_a_tolerance_that_is_not_positive_is_refused():
     with pytest.raises(ValueError, match=r"^`tolerance` must be between 1e-13 and 0\.01; got 0\.$"):
         gradient_flow(CANONICAL, PositiveOnly(), [0.0], tolerance=0)
+
+
+def test_times_that_the_caller_changes_afterwards_are_not_those_of_the_record():
+    times, world = np.array([0.0, 1.0, 2.0]), PairedData(signal_a=(2.0, 1.0), ambient_dim=4)
+    path = gradient_flow(world, InfoNCE(4.0), times)
+    times *= 10
+    np.testing.assert_array_equal(path.time, [0.0, 1.0, 2.0])

@@ -152,3 +152,11 @@ def test_rates_are_finite_at_every_temperature():
 def test_an_objective_that_does_not_balance_has_no_rates(arguments, error, sentence):
     with pytest.raises(error, match=f"^{re.escape(sentence)}$"):
         relaxation_rates(*arguments)
+
+
+@pytest.mark.parametrize("c", [1.0, 3.0, 0.1, 7.0])
+def test_the_unit_of_a_modality_makes_no_more_rates(c):
+    s, n = np.array([1.3, 0.7]), np.array([0.9, 0.45, 0.3])
+    world = PairedData(signal_a=s, signal_b=c * s, noise_a=n, noise_b=c * n, ambient_dim=5)
+    due = relaxation_rates(PairedData(signal_a=s, noise_a=n, ambient_dim=5), InfoNCE(4.0)).noise
+    np.testing.assert_allclose(relaxation_rates(world, InfoNCE(4.0)).noise, due, rtol=1e-12)

@@ -21,8 +21,7 @@ from mmcl.methods.values import (
     SimSiam,
     VICReg,
 )
-from mmcl.pair import Pair
-from mmcl.training.initial import Weights, gaussian_weights
+from mmcl.training.initial import Weights
 from mmcl.training.loop import descend
 from mmcl.training.plan import Plan
 
@@ -80,31 +79,21 @@ def train_method(
         TrainingDiverged: if the step size was too large.
     """
     from mmcl.methods.learner import Learner  # torch, only where it is needed
+    from mmcl.training import starting_weights
 
     data = checks.kind(data, (PairedData, EmpiricalPairs), "`data`")
     method = checks.kind(method, METHODS, "`method`")
     every = max(1, checks.whole(steps, "`steps`") // 200) if record_every is None else record_every
     plan = Plan(step_size, steps, None, every, "population", None, None, progress)
-    initial = _initial(data, width, weights, rng)
+    moments = [float(np.trace(x)) for x in (data.covariance_a, data.covariance_b)]
+    if not all(moments):
+        raise ValueError(f"`data` must not be all zero in a modality; got mean squares of {moments}.")
+    if weights is None and width is None:
+        raise TypeError("`width` (m) must be given where `weights` are not.")
+    initial = starting_weights(data, method, width, weights, None, rng)
     if predictor is not None:
         predictor = _given(method, predictor, initial.a.shape[1])
     return descend(Learner(data, method, initial, predictor), plan)
-
-
-def _initial(
-    data: PairedData | EmpiricalPairs, width: int | None, weights: Weights | None, rng: np.random.Generator | None
-) -> Weights:
-    dims = Pair(*(v.ambient_dim for v in data.views)) if isinstance(data, PairedData) else Pair(*data.ambient_dim)
-    if weights is None:
-        if width is None:
-            raise TypeError("`width` (m) must be given where `weights` are not.")
-        return gaussian_weights(dims, width, rng=checks.generator(rng))
-    arrays = Pair(*(checks.real_array(w, "`weights` (W)", ndim=2) for w in weights))
-    m = arrays.a.shape[1] if width is None else checks.whole(width, "`width` (m)")
-    for array, d, letter in zip(arrays, dims, "AB", strict=True):
-        if array.shape != (d, m):
-            raise ValueError(f"`weights` (W) must have shape {(d, m)} for modality {letter}; got {array.shape}.")
-    return arrays
 
 
 def _given(method: Method, predictor: Float[Array, "m m"], m: int) -> Float[Array, "m m"]:
@@ -113,4 +102,6 @@ def _given(method: Method, predictor: Float[Array, "m m"], m: int) -> Float[Arra
     matrix = checks.real_array(predictor, "`predictor` (Q)", ndim=2)
     if matrix.shape != (m, m):
         raise ValueError(f"`predictor` (Q) must have shape {(m, m)}; got {matrix.shape}.")
-    return matrix
+    if not matrix.any():
+        raise ValueError("`predictor` (Q) must not be all zero, for what it gives is normalised.")
+    return np.ascontiguousarray(matrix)

@@ -72,16 +72,32 @@ def vicreg_end(data: PairedData, method: VICReg, width: int) -> End:
 
     Args:
         data: the world.
-        method: its coefficients; the variance's must be large enough to hold the floor.
+        method: its coefficients; that of the variance must be large enough to hold the floor.
         width: m.
 
     Raises:
-        ValueError: if the width does not exceed r.
+        TypeError, ValueError: on another method, if the width does not exceed r, if J differs between the modalities
+            while noise is kept, or if all axes would rather shrink, where
+            $\mu<2\lambda n+4\nu\big(\frac{(m-n)^2}{rm}+\frac{n^2}{Jm}-1\big)$.
     """
+    method = checks.kind(method, VICReg, "`method`")
     r = checks.kind(data, PairedData, "`data`").signal_dim
     m = checks.whole(width, "`width` (m)", least=r + 1)
-    room = min(m - r, *(view.active_dim - r for view in data.views))
-    noise = max(0.0, (1 / r - method.invariance / (2 * method.covariance)) / (1 / r + 1 / room))
+    room, other = (min(m - r, view.active_dim - r) for view in data.views)
+    wanted = max(0.0, 1 / r - method.invariance / (2 * method.covariance))
+    if wanted and room != other:
+        raise ValueError(
+            f"`data` must leave as much room for noise in A as in B where the optimum keeps some; got {room} and "
+            f"{other} directions."
+        )
+    noise = wanted / (1 / r + 1 / room) if room else 0.0
+    spread = m * (1 - noise) ** 2 / r + (m * noise**2 / room if room else 0.0) - 1
+    pulled = 2 * method.invariance * noise * m + 4 * method.covariance * spread
+    if method.variance < pulled:
+        raise ValueError(
+            f"`method` must have a `variance` (μ) of at least {pulled:.4g} here, or its floor does not hold; "
+            f"got {method.variance:g}."
+        )
     return End(1 - noise, 1.0, float(r), noise)
 
 
@@ -89,6 +105,10 @@ def barlow_end(data: PairedData, method: BarlowTwins, width: int) -> End:
     r"""The optimum of Barlow Twins: r equal shares, and the alignment on every axis alike.
 
     .. math:: C_{ii}=\frac1{1+\lambda(m/r-1)}
+
+    So much the loss decides. Where $C_{ii}<1$ it does not say what misses: noise, or signal in which the towers
+    differ. A start with more noise than that keeps noise, and is balanced; this is the end that is given, and without
+    noise in both modalities none.
 
     Source: ours.
 
@@ -98,9 +118,12 @@ def barlow_end(data: PairedData, method: BarlowTwins, width: int) -> End:
         width: m, at least r.
 
     Raises:
-        ValueError: if the width is less than r.
+        TypeError, ValueError: on another method, or if the width is less than r.
     """
+    method = checks.kind(method, BarlowTwins, "`method`")
     r = checks.kind(data, PairedData, "`data`").signal_dim
     m = checks.whole(width, "`width` (m)", least=r)
     aligned = 1 / (1 + method.off_diagonal * (m / r - 1))
+    if aligned < 1 and any(view.active_dim == r for view in data.views):
+        return End(aligned, float("nan"), float(r), float("nan"))
     return End(aligned, 1.0, float(r), 1 - aligned)

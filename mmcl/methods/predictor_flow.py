@@ -106,6 +106,8 @@ class PredictorFlow:
         Raises:
             ArithmeticError: if the equations cannot be followed.
         """
+        if not times[-1]:
+            return self.start[:, None]
         span, small = (0.0, times[-1]), 1e-3 * tolerance
         path = solve_ivp(self.velocity, span, self.start, "LSODA", times, rtol=tolerance, atol=small)
         if not path.success:
@@ -146,7 +148,7 @@ def predictor_flow(data: PairedData, method: Predictive, times: ArrayLike, *, to
     if not checks.kind(data, PairedData, "`data`").symmetric:
         raise ValueError("`data` must have symmetric modalities, alike in signal and noise, for the predictor's flow.")
     t, system = checks.times(times), PredictorFlow(data, method)
-    return _trajectory(system, t, system.along(t, tolerance))
+    return _trajectory(system, t, system.along(t, checks.between(tolerance, "`tolerance`", 1e-13, 1e-2)))
 
 
 def _trajectory(system: PredictorFlow, t: Float[Array, " T"], y: Float[Array, "n T"]) -> Trajectory:

@@ -8,29 +8,22 @@ import logging
 import queue
 import time
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
 from itertools import chain, islice
 from typing import Any
 
 from mmcl import checks
-from mmcl.provenance import fingerprint
 from mmcl.sweeps.cells import Outcome
-from mmcl.sweeps.executors import CellFailed, Task, compute, settle
+from mmcl.sweeps.executors import CellFailed, Task
+from mmcl.sweeps.worker import Batch, Unfit, on_worker, packed, refuse_unfit, required, unfit
 
 PATIENCE = 10.0  # seconds for the scheduler to answer, and between two words about missing workers
 AHEAD = 3  # batches on their way for each worker: it finds the next one at hand when it is done
 LARGEST_BATCH = 256
-WHOLE = "mmcl"  # the package: any difference between driver and worker is one too many
-Batch = tuple[Task, ...]
 log = logging.getLogger("mmcl.sweeps")
-
-
-class Unfit(RuntimeError):
-    """A worker would not compute what the driver would; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +55,17 @@ class Cluster:
         first = next(waiting, None)
         if first is None:
             return
+        expected = required(first.cell)
         with _quiet(), connected(self.address) as client:
-            yield from _Flow(client, self, chain([first], waiting)).results()
+            yield from _Flow(client, self, expected, chain([first], waiting)).results()
 
 
 class _Flow:
     """Batches of cells on their way through a scheduler, never many more than the workers can take."""
 
-    def __init__(self, client: Any, cluster: Cluster, waiting: Iterator[Task]) -> None:
+    def __init__(self, client: Any, cluster: Cluster, expected: dict[str, str], waiting: Iterator[Task]) -> None:
         self.client, self.address, self.batch_seconds = client, cluster.address, cluster.batch_seconds
-        self.waiting = waiting
-        self.expected = fingerprint(WHOLE)
+        self.expected, self.waiting = expected, waiting
         self.done: queue.Queue[Any] = queue.Queue()
         self.running: dict[str, tuple[Any, Batch]] = {}  # futures that nobody holds are cancelled
         self.batch = 1
@@ -102,7 +95,7 @@ class _Flow:
             batch = tuple(islice(self.waiting, self.batch))
             if not batch:
                 return
-            future = self.client.submit(on_worker, batch, self.expected, pure=False)
+            future = self.client.submit(on_worker, packed(batch), self.expected, pure=False)
             self.running[future.key] = future, batch
             future.add_done_callback(self.done.put)
 
@@ -115,13 +108,12 @@ class _Flow:
         except (FutureCancelledError, OSError):
             raise ConnectionError(_lost(self.address)) from None
         except KilledWorker as killed:
-            more = f" (or one of the {len(batch) - 1} after it)" if len(batch) > 1 else ""
+            # The scheduler counts a worker's end against all that the worker had.
             raise CellFailed(
-                f"The cell {batch[0].said}{more} took {killed.allowed_failures + 1} workers down with it, most often "
-                "for want of memory; what is finished is kept."
+                f"The cell {batch[0].said}, or another that the same workers had, took {killed.allowed_failures + 1} "
+                "of them down with it, most often for want of memory, unless they were stopped from outside; what is "
+                "finished is kept."
             ) from None
-        except (ImportError, AttributeError) as error:
-            raise Unfit(f"A worker cannot load the cells of this driver's mmcl ({error}); install the same.") from None
 
     def _size(self, outcomes: list[Outcome]) -> None:
         """The next batches last about `batch_seconds`."""
@@ -134,7 +126,9 @@ class _Flow:
         now = time.monotonic()
         if now - self.counted < 1.0:
             return
-        threads = self._asked(self.client.nthreads)
+        threads = self._asked(self.client.sync, self.client.scheduler.ncores, callback_timeout=PATIENCE)
+        if threads is None:
+            return
         if len(threads) > self.workers:
             refuse_unfit(self._asked(self.client.run, unfit, self.expected, on_error="return"))
         self.workers, self.counted = len(threads), now
@@ -150,47 +144,11 @@ class _Flow:
     def _asked(self, call: Any, *arguments: Any, **settings: Any) -> Any:
         try:
             return call(*arguments, **settings)
-        except (OSError, AttributeError, TimeoutError):  # the client forgets its scheduler when it closes
+        except TimeoutError:
+            log.warning(f"The scheduler {self.address} has not answered for {PATIENCE:.0f} s; the sweep waits for it.")
+            return None
+        except (OSError, AttributeError):  # the client forgets its scheduler when it closes
             raise ConnectionError(_lost(self.address)) from None
-
-
-def on_worker(batch: Batch, expected: Mapping[str, str]) -> list[Outcome]:
-    """What a worker does with a batch: make sure that it is fit, then compute the cells."""
-    from distributed import get_worker
-
-    reason = unfit(expected, get_worker())
-    if reason is not None:
-        raise Unfit(reason)
-    settle()
-    return [compute(task) for task in batch]
-
-
-def unfit(expected: Mapping[str, str], dask_worker: Any) -> str | None:
-    """On a worker: why it would not compute what the driver would; None if it would."""
-    for name, wanted in expected.items():
-        found = _own().get(name)
-        if found != wanted:
-            return (
-                f"The worker {dask_worker.address} must have the same {name} as the driver, {wanted}; it has {found}."
-            )
-    threads = dask_worker.state.nthreads
-    if threads != 1:
-        return (
-            f"The worker {dask_worker.address} must have one thread, as the math libraries are held to one; it has "
-            f"{threads}: start it with --nthreads 1, and as many workers as cores."
-        )
-    return None
-
-
-def refuse_unfit(answers: Mapping[str, Any]) -> None:
-    """Raise the first reason that a worker gave."""
-    for address, answer in answers.items():
-        if isinstance(answer, OSError):  # gone meanwhile
-            continue
-        if isinstance(answer, BaseException):
-            raise Unfit(f"The worker {address} cannot load this driver's mmcl ({answer}); install the same there.")
-        if answer is not None:
-            raise Unfit(answer)
 
 
 @contextlib.contextmanager
@@ -210,8 +168,7 @@ def connected(address: str) -> Iterator[Any]:
             warnings.filterwarnings("ignore", module=r"distributed")
             client = Client(address, timeout=PATIENCE, set_as_default=False)
     except Exception as error:  # whatever answers there may send anything
-        understood = isinstance(error, OSError | ValueError | TimeoutError)
-        said = (" ".join(str(error).split()) if understood else "what answers there is none") or "no answer"
+        said = " ".join(str(error).split())[:200] or "no answer"
         raise ConnectionError(
             f"`--scheduler` must be the address of a Dask scheduler that answers within {PATIENCE:.0f} s; "
             f"got {address!r} ({said})."
@@ -243,12 +200,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         loud.setLevel(level)
-
-
-@cache
-def _own() -> dict[str, str]:
-    """Of the code as this process first met it: an edit on a shared disk does not change what is loaded."""
-    return fingerprint(WHOLE)
 
 
 def _lost(address: str) -> str:

@@ -18,7 +18,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from mmcl import checks
 from mmcl.provenance import folder
 from mmcl.sweeps.cells import Cells, Outcome, refusal
-from mmcl.sweeps.executors import Executor, Processes, Task
+from mmcl.sweeps.executors import CellFailed, Executor, Processes, Task
 from mmcl.sweeps.study import Study
 from mmcl.sweeps.table import load, save, table_of
 
@@ -53,7 +53,7 @@ def run(
     Raises:
         TypeError, ValueError: on arguments that do not fit, or if a stored file is damaged or of another version.
         OSError: if the store cannot be written or is full, or if the cluster cannot be reached.
-        CellFailed: if a cell raises an error; the others that finished are kept.
+        CellFailed: if a cell raises an error, or gives no such quantity; the others that finished are kept.
         SweepInterrupted: on Ctrl-C; likewise.
     """
     study = checks.kind(study, Study, "`study`")
@@ -93,6 +93,8 @@ def _finished(cells: Cells, executor: Executor, progress: bool | None) -> dict[i
                 # Closed on a full disk or an interrupt, so that no further cell begins.
                 with closing(executor.run(_tasks(cells, missing))) as finished:
                     for index, outcome in finished:
+                        if wrong := study.fits(outcome.values):
+                            raise CellFailed(f"The cell {study.said(index)} {wrong}.")
                         cells.save(index, outcome)
                         found[index] = outcome
                         bar.update()

@@ -20,6 +20,7 @@ from mmcl.sweeps.cells import Outcome, plain
 from mmcl.sweeps.study import Place
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+LONGEST = 1000  # characters of a cell's own error in a message
 IDLE = 30  # seconds after which a process without work ends, also when its driver was killed
 
 
@@ -116,8 +117,9 @@ def compute(task: Task) -> Outcome:
     begun = time.perf_counter()
     try:
         values = plain(task.cell(**task.place))
-    except Exception as error:
-        raise CellFailed(f"The cell {task.said} failed with {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        said = " ".join(str(error).split())[:LONGEST]
+        raise CellFailed(f"The cell {task.said} failed with {type(error).__name__}: {said}") from error
     return Outcome(values, time.perf_counter() - begun)
 
 

@@ -41,6 +41,12 @@ class Axis:
     labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        _texts(self, "name", "unit", "meaning")
+        for name in ("values", "labels"):
+            if isinstance(given := getattr(self, name), list | range | np.ndarray):
+                object.__setattr__(self, name, tuple(given))
+        if not isinstance(self.values, tuple):
+            raise TypeError(f"`{self.name}` must have a tuple of values; got {self.values!r}.")
         if not self.values:
             raise ValueError(f"`{self.name}` must have at least one value; got none.")
         if self.labels and len(self.labels) != len(self.values):
@@ -48,8 +54,17 @@ class Axis:
         for place in self.places:
             if not isinstance(place, str | int | float | np.integer | np.floating) or isinstance(place, bool):
                 raise TypeError(f"`{self.name}` must have numbers or texts, or `labels` for its values; got {place!r}.")
+            if place != place:
+                raise ValueError(f"`{self.name}` must have values that can be told apart; got NaN.")
             if isinstance(place, int | np.integer) and not -(2**31) <= place < 2**31:
                 raise ValueError(f"`{self.name}` must have whole numbers of 32 bits, as NetCDF has; got {place!r}.")
+        if len({isinstance(place, str) for place in self.places}) > 1:
+            raise TypeError(f"`{self.name}` must have numbers or texts, not both, in one column; got {self.places!r}.")
+        for value in self.values:
+            try:
+                hash(value)
+            except TypeError:
+                raise TypeError(f"`{self.name}` must have frozen values, such as a tuple; got {value!r}.") from None
         for shown in (self.places, self.values):
             seen: dict[Any, Any] = {}
             for one, place in zip(shown, self.places, strict=True):
@@ -74,6 +89,15 @@ class Quantity:
     unit: str
     meaning: str
 
+    def __post_init__(self) -> None:
+        _texts(self, "name", "unit", "meaning")
+
+
+def _texts(one: Any, *names: str) -> None:
+    for name in names:
+        if not isinstance(given := getattr(one, name), str):
+            raise TypeError(f"`{name}` of {type(one).__name__} must be a text; got {given!r}.")
+
 
 @dataclass(frozen=True)
 class Study:
@@ -89,7 +113,8 @@ class Study:
         within: axes that one cell covers by itself: its values are then arrays of this shape.
 
     Raises:
-        ValueError: if the name cannot be a file's.
+        TypeError, ValueError: if the name cannot be a file's, two axes or quantities share a name, there is no
+            quantity, or the cell cannot be called.
     """
 
     name: str
@@ -106,6 +131,31 @@ class Study:
             raise ValueError(
                 f"`name` must be at most {LONGEST} letters, digits, - and _, as it names files; got {shown!r}."
             )
+        _texts(self, "title")
+        if not callable(self.cell) or not hasattr(self.cell, "__module__"):
+            raise TypeError(
+                f"`cell` must be a function of a module, or a frozen value that is called; got {self.cell!r}."
+            )
+        if not self.quantities:
+            raise ValueError("`quantities` must have at least one; got none.")
+        names = [one.name for one in (*self.axes, *self.within)] + [one.name for one in self.quantities]
+        if twice := sorted({one for one in names if names.count(one) > 1}):
+            raise ValueError(f"`axes`, `within` and `quantities` must have different names; got {twice[0]!r} twice.")
+
+    def fits(self, values: Mapping[str, Any]) -> str | None:
+        """What is wrong with what a cell gave, for a message; None if nothing is."""
+        shape, wanted = tuple(len(axis.values) for axis in self.within), {one.name for one in self.quantities}
+        if missing := sorted(wanted - set(values)):
+            return f"must give the quantity {missing[0]!r}; it gave {', '.join(map(repr, values)) or 'nothing'}"
+        for name in sorted(wanted):
+            try:
+                found = np.shape(values[name])
+            except ValueError:  # rows of different lengths
+                found = None
+            if found != shape:
+                got = "rows of different lengths" if found is None else f"the shape {found}"
+                return f"must give {name!r} in the shape {shape}, of the axes within it; it gave {got}"
+        return None
 
     @property
     def cells(self) -> Iterator[Place]:

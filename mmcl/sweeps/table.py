@@ -44,7 +44,9 @@ def table_of(study: Study, rows: Sequence[Mapping[str, Any]]) -> xarray.Dataset:
     )
     for axis in axes:
         table = table.assign_coords({
-            name: (axis.name, values, {"long_name": f"{name.removeprefix(axis.name + '_')} of the {axis.name}"})
+            name: (axis.name, values, {
+                "units": "1", "long_name": f"{name.removeprefix(axis.name + '_')} of the {axis.name}",
+            })
             for name, values in _fields(axis).items()
         })  # fmt: skip
     table.attrs = {
@@ -125,7 +127,9 @@ def _fields(axis: Axis) -> dict[str, np.ndarray]:
         if all(one is None for one in own):
             continue
         numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in own)
-        found[f"{axis.name}_{name}"] = np.array(own, dtype=float) if numbers else np.array([_text(one) for one in own])
+        counts = numbers and all(isinstance(one, int) and abs(one) < 2**31 for one in own)
+        kind = np.int32 if counts else float
+        found[f"{axis.name}_{name}"] = np.array(own, kind) if numbers else np.array([_text(one) for one in own])
     return found
 
 

@@ -195,7 +195,7 @@ def _generator(rng: np.random.Generator | None, start: Trajectory | None) -> np.
 
 def starting_weights(
     data: PairedData | EmpiricalPairs,
-    objective: Objective | Family,
+    objective: object,
     width: int | None,
     weights: Weights | None,
     start: Trajectory | None,

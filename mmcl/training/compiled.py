@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
-from pathlib import Path
+import re
+from collections.abc import Callable
+from functools import cache, partial
+from hashlib import sha256
+from importlib.resources import files
 from typing import Any
 
 from numba import njit
 
-SOURCES = "sign_*.py"  # beside this file: of what is compiled
+SIGNS = re.compile(r"sign_\w+\.py")  # beside this file: what it compiles
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """`function` in machine code that lets go of the interpreter's lock; what it adds up it may add in another order.
+    """`function` in machine code that lets go of the interpreter's lock.
+
+    What it adds up it adds in the order that is written: the digits depend neither on how many numbers a processor
+    takes at once, nor on whether the code was compiled just now or kept. So sums are written for many numbers at once.
 
     Kept between processes, beside the source or in the user's cache, where there is a place for it. Numba makes it anew
-    when the function's own file has changed. It holds functions of other files too, so here any of them will do.
+    when the function's own file has changed. It holds functions of other files too: so it is kept under a name that
+    changes with any of them.
     """
-    make = partial(njit, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+    function.__qualname__ = f"{function.__qualname__}-{_digest()}"
+    make = partial(njit, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
     try:
-        made = make(cache=True)(function)
-        _forget(made, Path(__file__).parent.glob(SOURCES))
-    except (RuntimeError, OSError):  # no folder that can be written to
+        return make(cache=True)(function)
+    except RuntimeError:  # no folder that can be written to
         return make()(function)
-    return made
 
 
-def _forget(made: Any, sources: Iterable[Path]) -> None:
-    """What was kept before the last change of a source."""
-    if not hasattr(made, "stats"):  # compiling is turned off
-        return
-    name = f"{made.__module__.rpartition('.')[2]}.{made.__name__}-*.nbi"
-    changed = max((source.stat().st_mtime for source in sources), default=0.0)
-    for index in Path(made.stats.cache_path).glob(name):
-        if index.stat().st_mtime < changed:
-            index.unlink(missing_ok=True)
+@cache
+def _digest() -> str:
+    """Of all that may be compiled, and of how; the sources may lie in an archive."""
+    named = {one.name: one for one in files(__package__).iterdir()}
+    sources = [name for name in sorted(named) if name == "compiled.py" or SIGNS.fullmatch(name)]
+    text = b"".join(named[name].read_bytes() for name in sources)
+    return sha256(text).hexdigest()[:16]

@@ -23,6 +23,7 @@ from mmcl.pair import Pair
 from mmcl.sparse import SparsePairs
 from mmcl.training.initial import Weights, gaussian_weights
 
+RUNAWAY = 100.0  # times the squared norm at the start, which a flow of normalised outputs conserves
 TESTED = 4000  # pairs on which features are judged
 
 
@@ -92,8 +93,9 @@ def train_relu(
 
     Raises:
         TypeError, ValueError: on arguments that do not fit.
+        ArithmeticError: if the step size was too large, or all outputs of a batch are zero.
     """
-    data = checks.kind(data, SparsePairs, "`data`")
+    data, head = checks.kind(data, SparsePairs, "`data`"), checks.flag(head, "`head`")
     objective = checks.kind(objective, (InBatchInfoNCE, PositiveOnly), "`objective`")
     eta, beta = checks.positive(step_size, "`step_size` (η)"), checks.non_negative(threshold, "`threshold` (β)")
     if head and not isinstance(objective, PositiveOnly):
@@ -103,7 +105,8 @@ def train_relu(
     state = [torch.from_numpy(np.stack(parts)) for parts in zip(*starts, strict=True)]
     eye = torch.eye(width, dtype=torch.float64)
     state += [eye.repeat(B, 1, 1) for _ in "AB"] if head else []
-    for _ in range(checks.whole(steps, "`steps`")):
+    norms = [w.square().sum(dim=(1, 2)) for w in state]
+    for step in range(1, checks.whole(steps, "`steps`") + 1):
         batch = data.sample(B * n, rng=rng)
         views = [torch.from_numpy(x.reshape(B, n, -1)) for x in batch[:2]]
         leaves = [w.requires_grad_() for w in state]
@@ -112,9 +115,16 @@ def train_relu(
             value = predicted_loss(Pair(f_a, f_b), Pair(*leaves[2:]))
         else:
             value = torch.stack([loss(objective, Pair(*f)) for f in zip(f_a, f_b, strict=True)]).sum()
+        if not value.isfinite():
+            raise ArithmeticError(
+                f"All outputs of a batch were zero at step {step}, and cannot be normalised; lower `threshold` (β), "
+                f"which was {beta:g}, or raise `batch_size` (n), which was {n}."
+            )
         slopes = list(torch.autograd.grad(value, leaves))
         slopes[2:] = [(1 - eye) * g for g in slopes[2:]]
         state = [(w - eta * g).detach() for w, g in zip(leaves, slopes, strict=True)]
+        if not all((w.square().sum(dim=(1, 2)) < RUNAWAY * norm).all() for w, norm in zip(state, norms, strict=True)):
+            raise ArithmeticError(f"Training diverged at step {step}; lower `step_size` (η), which was {eta:g}.")
     return Pair(*(w.numpy() for w in state[:2]))
 
 
@@ -149,13 +159,21 @@ def learned_features(
         weights: of one copy from `train_relu`, shapes (d, m).
         rng: where the pairs come from.
         threshold: β, as in training.
+
+    Raises:
+        TypeError, ValueError: on arguments that do not fit, or where all outputs are zero.
     """
+    beta, d = checks.non_negative(threshold, "`threshold` (β)"), checks.kind(data, SparsePairs, "`data`").ambient_dim
+    weights = Pair(*(np.array(checks.real_array(w, "`weights` (W)", ndim=2)) for w in weights))
+    if not len(weights.a) == len(weights.b) == d:
+        raise ValueError(f"`weights` (W) must have d = {d} rows; got {len(weights.a)} and {len(weights.b)}.")
     a, b, z = data.sample(TESTED, rng=rng)
     assert z is not None
     f_a, f_b = (
-        encode(torch.from_numpy(x), torch.from_numpy(w), threshold).numpy()
-        for x, w in zip((a, b), weights, strict=True)
+        encode(torch.from_numpy(x), torch.from_numpy(w), beta).numpy() for x, w in zip((a, b), weights, strict=True)
     )
+    if not (np.isfinite(f_a).all() and np.isfinite(f_b).all()):
+        raise ValueError(f"`threshold` (β) must leave some output above zero; got {beta:g}, and nothing but zeros.")
     response_a, response_b = (f.T @ z / len(f) for f in (f_a, f_b))
     squares = weights.a**2
     r = data.signal_dim

@@ -12,68 +12,19 @@ $\rho/(1+\rho)$. Rows are worked off one after the other while they are in the c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import scipy.linalg  # noqa: F401 its BLAS forms compiled products: loaded here, it keeps to the threads it is given
 from jaxtyping import Float, UInt8
-from numba import types
-from numba.extending import overload
 from numpy import ndarray as Array
 
 from mmcl.training.compiled import compiled
+from mmcl.training.sign_exponential import exponential
 from mmcl.training.sign_product import add_product, product
 from mmcl.training.sign_room import Gradient, Room
 
-FACTORS = 64  # numbers that are seldom far above 2, whose product fits, in single precision too
 LOSSES = 8  # of pairs, in one logarithm
 TINY = 2.0**-1022  # below, a product of factors has lost digits, which later factors do not bring back
-
-
-def exponential(x: Any) -> Any:
-    r"""$e^x$ to the last digit or two, in instructions that many numbers at a time can pass through.
-
-    With the whole number k nearest to $x/\log2$, $e^x=2^k\sum_i r^i/i!$, $|r|\le\frac12\log2$; 2^k is made of its
-    bits. Zero below the normal numbers of the type, infinite above.
-    """
-    return np.exp(x)
-
-
-# In single and in double precision: 1/i!, 1/log 2, log 2 in two parts, and what leaves only whole numbers of a sum.
-S = tuple(np.float32(1 / math.factorial(i)) for i in range(8))
-S_LOG, S_HIGH, S_LOW = np.float32(1 / math.log(2)), np.float32(0.693359375), np.float32(-2.1219444005469059e-4)
-S_ROUND, S_ZERO, S_ONE = np.float32(1.5 * 2**23), np.float32(0), np.float32(1)
-D, D_ROUND = tuple(1 / math.factorial(i) for i in range(14)), 1.5 * 2**52
-D_LOG, D_HIGH, D_LOW = 1 / math.log(2), float.fromhex("0x1.62e42fee00000p-1"), 1.9082149292705877e-10
-
-
-def _single(x: Any) -> Any:
-    shifted = np.float32(x * S_LOG + S_ROUND)
-    k = shifted - S_ROUND
-    r = (x - k * S_HIGH) - k * S_LOW
-    p = ((((S[7] * r + S[6]) * r + S[5]) * r + S[4]) * r + S[3]) * r + S[2]
-    p = p * r * r + r + S_ONE
-    power = np.int32((shifted.view(np.int32) + np.int32(127)) << np.int32(23)).view(np.float32)
-    value = p * power if x > np.float32(-87) else S_ZERO
-    return value if x < np.float32(88) else np.float32(np.inf)
-
-
-def _double(x: Any) -> Any:
-    shifted = np.float64(x * D_LOG + D_ROUND)
-    k = shifted - D_ROUND
-    r = (x - k * D_HIGH) - k * D_LOW
-    p = (((((D[13] * r + D[12]) * r + D[11]) * r + D[10]) * r + D[9]) * r + D[8]) * r + D[7]
-    p = ((((p * r + D[6]) * r + D[5]) * r + D[4]) * r + D[3]) * r + D[2]
-    p = p * r * r + r + 1.0
-    power = np.int64((shifted.view(np.int64) + np.int64(1023)) << np.int64(52)).view(np.float64)
-    value = p * power if x > -708.0 else 0.0
-    return value if x < 709.0 else np.inf
-
-
-@overload(exponential, jit_options={"fastmath": {"contract"}, "error_model": "numpy"})
-def _exponential(x: Any) -> Callable[[Any], Any]:
-    return _single if x == types.float32 else _double
 
 
 @compiled
@@ -113,31 +64,34 @@ def slope_in_scores(signs: Float[Array, "2 n d"], weight: float, room: Room, slo
         for side in range(2):
             near, far, decay = signs[side, first:last], signs[1 - side, first:last], room.decay[: last - first]
             product(near, room.both[side], room.sums, decay)
-            loss += _pulled(decay, far, weight, room.rests)
+            loss += _pulled(decay, far, weight, room.rests, room.factors)
             add_product(near, decay, room.sums, room.pulls[side])
     slope[:] = room.pulls[0] + room.pulls[1].T
     return loss
 
 
 @compiled
-def _pulled(scores: Float[Array, "n d"], far: Float[Array, "n d"], weight: float, rests: Float[Array, " n"]) -> float:
+def _pulled(
+    scores: Float[Array, "n d"], far: Float[Array, "n d"], weight: float, rests: Float[Array, " n"],
+    factors: Float[Array, "8 w"],
+) -> float:  # fmt: skip
     """The sum of the losses of a direction; every score becomes the slope of its pair's loss in τ²R."""
     n, d = scores.shape
     number = scores.dtype.type
     half, loss, grown, least = number(0.5), 0.0, 0.0, 1.0
-    for i in range(n):
-        rest = weight
-        for first in range(0, d, FACTORS):
-            last = min(first + FACTORS, d)
-            e, signs, product = scores[i, first:last], far[i, first:last], number(1)
-            for j in range(last - first):
-                decay = exponential(e[j] * signs[j])
-                factor = half + half * decay
-                product *= factor
-                e[j] = decay / factor * signs[j]
-            rest *= product
-            least = min(least, rest)
-        rests[i] = rest
+    rests[:n] = weight
+    for top in range(0, n, len(factors)):
+        rows = min(len(factors), n - top)
+        for first in range(0, d, factors.shape[1]):
+            width = min(factors.shape[1], d - first)
+            for i in range(rows):
+                e, signs, own = scores[top + i, first:], far[top + i, first:], factors[i]
+                for j in range(width):
+                    decay = exponential(e[j] * signs[j])
+                    factor = half + half * decay
+                    own[j] = factor
+                    e[j] = decay / factor * signs[j]
+            least = min(least, _multiply(rests[top : top + rows], factors, width))
     for i in range(n):
         rest = rests[i]
         grown += rest + grown * rest  # the product of several 1 + rest, less 1: one logarithm for all of them
@@ -150,6 +104,20 @@ def _pulled(scores: Float[Array, "n d"], far: Float[Array, "n d"], weight: float
         for j in range(d):
             row[j] *= share
     return loss + math.log1p(grown) if least >= TINY or weight == 0 else math.nan
+
+
+@compiled
+def _multiply(rests: Float[Array, " k"], factors: Float[Array, "8 w"], width: int) -> float:
+    """Each rest by the factors of its row, the eight rows side by side; the smallest of them."""
+    a = b = c = d = e = f = g = h = factors.dtype.type(1)
+    for j in range(width):
+        a, b, c, d = a * factors[0, j], b * factors[1, j], c * factors[2, j], d * factors[3, j]
+        e, f, g, h = e * factors[4, j], f * factors[5, j], g * factors[6, j], h * factors[7, j]
+    products, least = (a, b, c, d, e, f, g, h), 1.0
+    for i in range(rests.size):
+        rests[i] *= products[i]
+        least = min(least, rests[i])
+    return least
 
 
 @compiled
@@ -167,13 +135,12 @@ def slope_in_factor(
     ab *= number(-2 * tau2 / norm)
     room.both[1] = ab.T
     loss = slope_in_scores(signs, weight, room, x)
-    work = 0.0
+    lanes = np.zeros(d, latent.dtype)
     for i in range(d):
-        part, pull, score = number(0), x[i], ab[i]
+        pull, score = x[i], ab[i]
         for j in range(d):
-            part += pull[j] * score[j]
-        work += part
-    work /= -2 * n
+            lanes[j] += pull[j] * score[j]
+    work = _sum(lanes) / (-2 * n)
     x *= number(tau2 / (n * norm))
     np.dot(x, latent[d:], slope[:d])
     np.dot(x.T, latent[:d], slope[d:])
@@ -185,14 +152,21 @@ def slope_in_factor(
 @compiled
 def _scaled(factor: Float[Array, "d k"], scales: Float[Array, " d"], latent: Float[Array, "d k"]) -> float:
     """K = DF, and the sum of its squares."""
-    number, total = latent.dtype.type, 0.0
+    number, lanes = latent.dtype.type, np.zeros(latent.shape[1], latent.dtype)
     for i in range(len(scales)):
-        square, k, f = number(0), latent[i], factor[i]
+        k, f = latent[i], factor[i]
         for j in range(k.size):
             value = number(scales[i] * f[j])
             k[j] = value
-            square += value * value
-        total += square
+            lanes[j] += value * value
+    return _sum(lanes)
+
+
+@compiled
+def _sum(lanes: Float[Array, " k"]) -> float:
+    total = 0.0
+    for lane in lanes:
+        total += lane
     return total
 
 
@@ -210,14 +184,14 @@ def _less(slope: Float[Array, "d k"], share: float, latent: Float[Array, "d k"],
 @compiled
 def stepped(factor: Float[Array, "D k"], slope: Float[Array, "D k"], size: float, place: Float[Array, "D k"]) -> float:
     """A step of descent into `place`, and the sum of squares there."""
-    total = 0.0
+    lanes = np.zeros(factor.shape[1])
     for i in range(len(factor)):
         f, s, new = factor[i], slope[i], place[i]
         for j in range(f.size):
             value = f[j] - size * s[j]
             new[j] = value
-            total += value * value
-    return total
+            lanes[j] += value * value
+    return _sum(lanes)
 
 
 @compiled

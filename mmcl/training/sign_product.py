@@ -50,7 +50,9 @@ def add_product(signs: Float[Array, "b d"], rows: Float[Array, "b m"], sums: Sum
         c, d, code = signs[min(4 * g + 2, last)], signs[min(4 * g + 3, last)], codes[g]
         for j in range(code.size):
             code[j] = _code(number, a[j], b[j], c[j], d[j])
-    _looked_up(signs, codes, rows, sums, out)
+    sums.part[:] = 0  # many small numbers one after the other onto a large one would lose their digits
+    _looked_up(signs, codes, rows, sums, sums.part)
+    out += sums.part
 
 
 @compiled

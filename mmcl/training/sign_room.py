@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 BLOCK = 256  # pairs at a time: they stay in the cache from one operation to the next
 LOOKED_UP = 32  # dimensions from which on sums of rows are looked up and not multiplied out
 ROWS = 16  # pairs whose signs are spread out at a time: whole bytes of bits
+FACTORS = 64  # numbers that are seldom far above 2, whose product fits, in single precision too
 LINE = 64  # bytes that memory gives at a time
 
 
@@ -31,6 +32,7 @@ class Room(NamedTuple):
         both: $-2\\tau^2R$ and its transpose.
         decay: e of the pairs of a block, then what pulls them.
         rests: ρ of the pairs of a block, then their weights.
+        factors: (1 + e)/2 of eight pairs, of no more coordinates than their product is sure to fit.
         pulls: the slopes of both directions.
         sums: where its products with signs are worked out.
     """
@@ -39,6 +41,7 @@ class Room(NamedTuple):
     both: Float[Array, "2 d d"]
     decay: Float[Array, "b d"]
     rests: Float[Array, " b"]
+    factors: Float[Array, "8 w"]
     pulls: Float[Array, "2 d d"]
     sums: Sums
 
@@ -51,6 +54,7 @@ class Room(NamedTuple):
             both=aligned((2, dim, dim), dtype),
             decay=aligned((rows, dim), dtype),
             rests=aligned(rows, np.float64),
+            factors=aligned((8, FACTORS), dtype),
             pulls=aligned((2, dim, dim), dtype),
             sums=Sums.empty(rows, dim, dtype),
         )
@@ -65,7 +69,7 @@ class Sums(NamedTuple):
         zero: a row of zeros.
         across: codes of four signs of a pair, for every four of them; as many as fill sixteens.
         down: codes of a sign of four pairs, likewise.
-        part: a product of the library's that is then added.
+        part: a product that is then added.
     """
 
     table: Float[Array, "4 8 d"]
@@ -78,14 +82,14 @@ class Sums(NamedTuple):
     @classmethod
     def empty(cls, size: int, dim: int, dtype: DTypeLike) -> Sums:
         """For so many pairs at a time in `dim` dimensions each."""
-        wide, narrow = (dim, 0) if dim >= LOOKED_UP else (0, dim)
+        wide = dim if dim >= LOOKED_UP else 0
         return cls(
             table=aligned((4, 8, wide), dtype),
             pairs=aligned((2, wide), dtype),
             zero=aligned(wide, dtype),
             across=aligned((size, -(-wide // 16) * 4), np.uint8),
             down=aligned((-(-size // 16) * 4, wide), np.uint8),
-            part=aligned((narrow, narrow), dtype),
+            part=aligned((dim, dim), dtype),
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 
 @contextmanager
@@ -31,37 +31,37 @@ class _Asked:
     """What is asked for at present. Threads are the process's: the last of several runs restores what was before."""
 
     wishes: dict[object, int] = field(default_factory=dict)
-    before: threadpool_limits | None = None
+    before: Any = None
     of_torch: int | None = None  # before; it may have been loaded since
     lock: Any = field(default_factory=Lock)
 
     def add(self, wish: object, count: int) -> None:
         """From now on so many."""
         with self.lock:
+            found = ThreadpoolController()
+            if self.before is None:
+                self.before = found.limit(limits=None, user_api="blas")
             self.wishes[wish] = count
-            given = self._give(count)
-            self.before = self.before or given
+            self._give(count, found)
 
     def remove(self, wish: object) -> None:
         """As many as the youngest of the other wishes says; without one, as many as there were."""
         with self.lock:
             self.wishes.pop(wish, None)
             if self.wishes:
-                self._give(list(self.wishes.values())[-1])
+                self._give(list(self.wishes.values())[-1], ThreadpoolController())
             elif self.before is not None:
                 self.before.restore_original_limits()
                 if self.of_torch is not None:
                     sys.modules["torch"].set_num_threads(self.of_torch)
                 self.before = self.of_torch = None
 
-    def _give(self, count: int) -> threadpool_limits:
-        """So many; what is returned knows how many there were."""
-        given = threadpool_limits(limits=count, user_api="blas")
+    def _give(self, count: int, libraries: ThreadpoolController) -> None:
+        libraries.limit(limits=count, user_api="blas")
         if (torch := sys.modules.get("torch")) and self.of_torch is None:
             self.of_torch = torch.get_num_threads()
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(count)
-        return given
 
 
 _ASKED = _Asked()

@@ -112,6 +112,31 @@ def test_real_pairs_have_shares_and_no_condition_number(method):
         (lambda: DirectPred(epsilon=-0.1), r"`epsilon` (ε) must be at least 0 and finite; got -0.1."),
         (lambda: VICReg(covariance=0.0), r"`covariance` (ν) must be positive and finite; got 0.0."),
         (lambda: BarlowTwins(-1.0), r"`off_diagonal` (λ) must be positive and finite; got -1.0."),
+        (
+            lambda: vicreg_end(SMALL, VICReg(1.0, 0.01, 10.0), 4),
+            r"`method` must have a `variance` (μ) of at least 4 here, or its floor does not hold; got 0.01.",
+        ),
+        (
+            lambda: vicreg_end(PairedData((2.0, 1.0), ambient_dim=4, signal_b=(2.0, 1.0), noise_b=0.0), VICReg(0.1), 4),
+            r"`data` must leave as much room for noise in A as in B where the optimum keeps some; "
+            r"got 2 and 0 directions.",
+        ),
+        (
+            lambda: train_method(
+                SMALL, BYOL(), predictor=np.zeros((4, 4)), width=4, step_size=0.1, steps=1, rng=RNG(0)
+            ),
+            r"`predictor` (Q) must not be all zero, for what it gives is normalised.",
+        ),
+        (
+            lambda: train_method(
+                EmpiricalPairs(np.zeros((5, 3)), np.ones((5, 3))), BYOL(), width=4, step_size=0.1, steps=1, rng=RNG(0)
+            ),
+            r"`data` must not be all zero in a modality; got mean squares of [0.0, 3.0].",
+        ),
+        (
+            lambda: predictor_flow(SMALL, SimSiam(), [0.0, 1.0], tolerance=10.0),
+            r"`tolerance` must be between 1e-13 and 0.01; got 10.0.",
+        ),
         (lambda: vicreg_end(CANONICAL, VICReg(), 8), r"`width` (m) must be a whole number of at least 9; got 8."),
         (
             lambda: reconstruction_flow(SMALL, [0.0, 1.0], start_scale=0.0),
@@ -161,3 +186,17 @@ def test_a_reconstruction_knows_the_units_of_its_data():
     with pytest.raises(ValueError, match=r"^`start_scale` \(s\) must be between 1e-100 and 1e100; got 1e-200\.$"):
         reconstruction_flow(SMALL, [0.0, 1.0], start_scale=1e-200)
     assert len(reconstruction_flow(SMALL, [0.0])) == 1
+
+
+def test_without_noise_nothing_is_kept_and_what_misses_is_not_foretold():
+    assert vicreg_end(NOISELESS, VICReg(), NOISELESS.signal_dim + 2) == (1.0, 1.0, NOISELESS.signal_dim, 0.0)
+    world = PairedData(signal_a=(2.0, 1.0), noise_a=0.0, ambient_dim=4)
+    end = barlow_end(world, BarlowTwins(0.5), 4)
+    assert end.alignment == pytest.approx(2 / 3) and np.isnan([end.condition_number, end.noise_share]).all()
+    run = train_method(world, BarlowTwins(0.5), step_size=0.05, steps=1000, width=4, rng=RNG(2))
+    assert run.alignment[-1] == pytest.approx(2 / 3, abs=1e-3) and run.noise_share[-1].max() == 0
+
+
+def test_a_predictor_s_flow_can_be_asked_for_its_start_alone():
+    start = predictor_flow(SMALL, SimSiam(), [0.0])
+    np.testing.assert_allclose(start.theta, predictor_flow(SMALL, SimSiam(), [0.0, 1.0]).theta[:1], atol=1e-15)

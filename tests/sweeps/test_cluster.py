@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import socket
 import threading
@@ -31,6 +32,26 @@ try:
     run(Study("poison", "A cell that kills", (axis,), (Quantity("double", "1", "2x"),), cell), executor=Cluster({!r}))
 except CellFailed as failed:
     sys.exit(str(failed))
+"""
+
+
+OWN = """
+from mmcl.sweeps import Axis, Quantity, Study
+FACTOR = {}
+def cell(a):
+    return {{"y": FACTOR * a}}
+STUDY = Study("own", "Cells of one's own", (Axis("a", (1, 2, 3), "1", "a"),), (Quantity("y", "1", "y"),), cell)
+"""
+DRIVER = """
+import sys
+sys.path.insert(0, {!r})
+import mycells
+from mmcl.sweeps import Cluster, run
+from mmcl.sweeps.worker import Unfit
+try:
+    print(run(mycells.STUDY, executor=Cluster({!r}), store={!r})["y"].values.tolist())
+except Unfit as unfit:
+    sys.exit(str(unfit))
 """
 
 
@@ -126,8 +147,43 @@ def test_a_cell_that_kills_its_workers_is_named(bench, dask, tmp_path, monkeypat
         dask.worker()
     driver = bench.start(script=POISON.format(dask.address))
     assert driver.ended() == 1
-    assert driver.last.startswith("The cell x = 2.0 took 4 workers down with it, most often for want of memory")
+    assert driver.last.startswith(
+        "The cell x = 2.0, or another that the same workers had, took 4 of them down with it, most often for want of"
+    )
     assert len(finished(tmp_path / "store")) == 1
+
+
+def test_cells_of_one_s_own_are_computed_by_workers_that_have_the_same_module_and_by_no_others(bench, dask, tmp_path):
+    own, store = tmp_path / "own", tmp_path / "store"
+    own.mkdir()
+    module = own / "mycells.py"  # not on the path of the scheduler
+    module.write_text(OWN.format(1.0))
+
+    def table():
+        driver = bench.start(script=DRIVER.format(str(own), dask.address, str(store)))
+        return driver.ended(), driver.last
+
+    def worker():
+        one = dask.worker(package=Path(f"{ROOT}{os.pathsep}{own}"))
+        one.says("Registered to:")
+        return one
+
+    without = dask.worker()
+    status, said = table()
+    assert status == 1 and said.endswith(
+        "must have the module mycells of the cells on its path; it cannot import it (ModuleNotFoundError: No module "
+        "named 'mycells')."
+    )
+    assert without.child.poll() is None  # and works for others
+    without.killed()
+    having = worker()
+    assert table() == (0, "[1.0, 2.0, 3.0]")
+    module.write_text(OWN.format(100.0))
+    status, said = table()
+    assert status == 1 and "must have the same code of mycells as the driver" in said and len(finished(store)) == 3
+    having.killed()
+    worker()
+    assert table() == (0, "[100.0, 200.0, 300.0]")
 
 
 def test_a_scheduler_that_does_not_answer_is_named_within_ten_seconds(bench, tmp_path):

@@ -311,3 +311,80 @@ def test_latents_and_what_may_be_absent_are_axes_like_any_other(tmp_path):
     table = sweeps.run(one, executor=Serial(), store=tmp_path)
     assert list(table["noise_b"].values) == ["None", "0.5"] and table["latents"].values[0] == "Signs()"
     assert table["loss"].shape == (2, 2, 1) and not table["loss"].isnull().any()
+
+
+def _nothing(x: float, y: float) -> dict[str, float]:
+    return {"sum": x}
+
+
+def _long(x: float, y: float) -> dict[str, list[float]]:
+    return {"sum": [x], "ratio": [x, y]}
+
+
+def _leaving(x: float, y: float) -> dict[str, float]:
+    raise SystemExit("enough,\n  " + 2000 * "!")
+
+
+@pytest.mark.parametrize(
+    ("cell", "sentence"),
+    [
+        (_nothing, "The cell x = {x}, y = {y} must give the quantity 'ratio'; it gave 'sum'."),
+        (
+            _long,
+            "The cell x = {x}, y = {y} must give 'ratio' in the shape (), of the axes within it; "
+            "it gave the shape (2,).",
+        ),
+        (_leaving, "The cell x = {x}, y = {y} failed with SystemExit: enough, " + 992 * "!"),
+    ],
+)
+def test_the_first_cell_that_gives_something_else_ends_the_sweep_with_its_name(cell, sentence, small, tmp_path):
+    with pytest.raises(CellFailed) as failed:
+        run(replace(small, cell=cell))
+    said = str(failed.value)
+    x, y = re.search(r"x = (\S+), y = (\S+) ", said).groups()  # type: ignore[union-attr]
+    assert said == sentence.format(x=x, y=y) and not list((tmp_path / "store").glob("cells/??/*.json"))
+
+
+A, Q = Axis("a", (1, 2), "1", "a number"), Quantity("q", "1", "another")
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (
+            lambda: Study("s", "t", (A, A), (Q,), _divided),
+            "`axes`, `within` and `quantities` must have different names; got 'a' twice.",
+        ),
+        (
+            lambda: Study("s", "t", (A,), (Q,), _divided, within=(Axis("q", (1, 2), "1", "a number"),)),
+            "`axes`, `within` and `quantities` must have different names; got 'q' twice.",
+        ),
+        (lambda: Study("s", "t", (A,), (), _divided), "`quantities` must have at least one; got none."),
+        (lambda: Study("s", None, (A,), (Q,), _divided), "`title` of Study must be a text; got None."),
+        (lambda: Quantity("q", None, "m"), "`unit` of Quantity must be a text; got None."),
+        (
+            lambda: Study("s", "t", (A,), (Q,), 3),
+            "`cell` must be a function of a module, or a frozen value that is called; got 3.",
+        ),
+        (
+            lambda: Axis("a", (float("nan"),), "1", "m"),
+            "`a` must have values that can be told apart; got NaN.",
+        ),
+        (
+            lambda: Axis("a", (1, "x"), "1", "m"),
+            "`a` must have numbers or texts, not both, in one column; got (1, 'x').",
+        ),
+        (
+            lambda: Axis("a", ([1], [2]), "1", "m", ("one", "two")),
+            "`a` must have frozen values, such as a tuple; got [1].",
+        ),
+        (lambda: Axis("a", 5, "1", "m"), "`a` must have a tuple of values; got 5."),
+    ],
+)
+def test_faults_of_a_study_are_found_before_any_cell(make, sentence):
+    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(sentence)}$"):
+        make()
+
+
+def test_an_axis_takes_any_row_of_values():
+    assert Axis("a", range(3), "1", "m").values == (0, 1, 2) == Axis("a", np.arange(3), "1", "m").values

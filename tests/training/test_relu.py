@@ -116,3 +116,45 @@ def test_what_is_learned_of_weights_that_see_one_coordinate_each():
 def test_what_does_not_fit_is_refused_in_a_sentence(call, error, sentence):
     with pytest.raises(error, match=f"^{re.escape(sentence)}$"):
         call()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"threshold": 4.0, "batch_size": 16},
+            "All outputs of a batch were zero at step 1, and cannot be normalised; lower `threshold` (β), which was 4, "
+            "or raise `batch_size` (n), which was 16.",
+        ),
+        ({"step_size": 1e30}, "Training diverged at step 1; lower `step_size` (η), which was 1e+30."),
+    ],
+)
+def test_a_run_without_outputs_or_bounds_ends_in_a_sentence(settings, sentence):
+    for objective in (PositiveOnly(), InBatchInfoNCE(4.0)):
+        with pytest.raises(ArithmeticError, match=f"^{re.escape(sentence)}$"):
+            train_relu(DATA, objective, rng=RNG(0), steps=30, width=4, **settings)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (
+            lambda: train_relu(DATA, PositiveOnly(), rng=RNG(0), head="no"),
+            TypeError,
+            "`head` must be True or False; got 'no'.",
+        ),
+        (
+            lambda: learned_features(DATA, Pair(np.ones((6, 2)), np.ones((6, 2))), rng=RNG(0), threshold=60.0),
+            ValueError,
+            "`threshold` (β) must leave some output above zero; got 60, and nothing but zeros.",
+        ),
+        (
+            lambda: learned_features(DATA, Pair(np.ones((2, 6, 2)), np.ones((2, 6, 2))), rng=RNG(0)),
+            ValueError,
+            "`weights` (W) must have 2 dimensions; got shape (2, 6, 2).",
+        ),
+    ],
+)
+def test_what_no_feature_can_be_read_off_is_refused_in_a_sentence(call, error, sentence):
+    with pytest.raises(error, match=f"^{re.escape(sentence)}$"):
+        call()

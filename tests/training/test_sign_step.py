@@ -19,7 +19,7 @@ from mmcl.training.compiled import compiled
 from mmcl.training.descent import Descent
 from mmcl.training.scores import gradient_in_r
 from mmcl.training.sign_batch import SignBatch, takes_signs
-from mmcl.training.sign_kernel import exponential
+from mmcl.training.sign_exponential import exponential
 from mmcl.worlds import SMALL, UNEQUAL
 
 FRAME = np.linalg.qr(np.random.default_rng(3).standard_normal((6, 6)))[0]
@@ -45,6 +45,17 @@ def test_its_slopes_are_those_of_the_general_form(objective, n, d, dtype, rtol):
     assert loss == pytest.approx(expected, rel=rtol)
     np.testing.assert_allclose(slope, general, rtol=0, atol=rtol * np.abs(general).max())
     assert slope.dtype == dtype
+
+
+@pytest.mark.parametrize("d", [16, 32])
+def test_a_large_batch_loses_no_digits_in_single_precision(d):
+    """Where small sums are added one after the other to a large one, the mean is off by 1e-5 and more."""
+    R, batch = np.diag(np.linspace(0.01, 0.1, d)).astype(np.float32), SignBatch.empty(20_000, d, np.float32)
+    world = PairedData(signal_a=np.ones(d), ambient_dim=d)
+    world.signs(20_000, rng=np.random.default_rng(0), dtype=np.float32, out=batch)
+    _, slope = gradient_in_r(InfoNCE(4.0, negatives=511.0), R, batch)
+    _, due = gradient_in_r(InfoNCE(4.0, negatives=511.0), R.astype(float), Pair(*(x.astype(float) for x in batch)))
+    assert np.linalg.norm(slope - due) < 3e-6 * np.linalg.norm(due)
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e30, 1e300])
