@@ -113,7 +113,7 @@ def _swept(executor: Executor, each: Trained, cells: int) -> None:
 
 def nothing(x: float) -> dict[str, float]:
     """A cell that does nothing."""
-    return {"x": x}
+    return {"y": x}
 
 
 def _empty(executor: Executor, count: int) -> None:
@@ -124,12 +124,12 @@ def _empty(executor: Executor, count: int) -> None:
 def _stored(count: int) -> float:
     """Seconds for one cell, where there are many."""
     number = Axis("x", tuple(map(float, range(count))), "1", "a number")
-    study = Study("nothing", "Nothing", (number,), (Quantity("x", "1", "a number"),), nothing)
+    study = Study("nothing", "Nothing", (number,), (Quantity("y", "1", "the same"),), nothing)
     with tempfile.TemporaryDirectory(dir=ROOT) as store:  # on a real disk, not in memory
         cells = Cells(study, Path(store))
         cells.open()
         assert len(cells.keys) == count
-        return _seconds(lambda: [cells.save(i, Outcome({"x": float(i)}, 0.0)) for i in range(count)]) / count
+        return _seconds(lambda: [cells.save(i, Outcome({"y": float(i)}, 0.0)) for i in range(count)]) / count
 
 
 def _one_thread(call: Callable[[], dict[str, float]]) -> Callable[[], float]:
