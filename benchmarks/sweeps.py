@@ -19,7 +19,7 @@ from mmcl.sweeps.executors import Executor, Task, compute, one_thread
 from mmcl.worlds import CANONICAL
 
 ROOT = Path(__file__).resolve().parents[1]
-HALF = Trained(width=64, steps=700, batch_size=512)  # about half a second
+HALF = Trained(width=64, steps=1600, batch_size=512)  # about half a second
 
 
 def workers(rounds: int, cells: int) -> Iterator[Race]:
