@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import threading
 from dataclasses import dataclass
@@ -139,6 +140,17 @@ def test_a_scheduler_that_goes_away_leaves_what_is_finished(bench, dask, words, 
         f"mmcl sweep: The scheduler {dask.address} went away; what is finished is kept: start the same command again."
     )
     assert 3 <= len(finished(tmp_path / "store")) <= SIZE
+
+
+def test_a_scheduler_that_stands_still_is_waited_for_with_a_word(bench, dask, words, tmp_path, undisturbed):
+    dask.worker()
+    driver = bench.sweep(*words)
+    some(tmp_path / "store", 1)
+    os.kill(dask.scheduler.child.pid, signal.SIGSTOP)
+    driver.says("has not answered for 10 s; the sweep waits for it.")
+    os.kill(dask.scheduler.child.pid, signal.SIGCONT)
+    assert driver.ended() == 0, driver.text
+    assert (tmp_path / "table.nc").read_bytes() == undisturbed
 
 
 def test_a_cell_that_kills_its_workers_is_named(bench, dask, tmp_path, monkeypatch):
