@@ -220,8 +220,8 @@ def bare_products(rounds: int, repeats: int = 40) -> Iterator[Race]:
                 "weights": "In weight form, in NumPy: xW and its backward product for both modalities, the scores and "
                 "the two products that carry their gradient back.",
                 "exact": "The same without scores, for exact negatives: five products a direction.",
-                "reduced": "What the reduced form would multiply. The four with signs are looked up instead, in half "
-                "the time; drawing signs, tanh and log-cosh add to it.",
+                "reduced": "What the reduced form would multiply. The four with signs are looked up instead, which "
+                "is quicker; drawing signs, tanh and log-cosh add to it.",
             }[key]  # fmt: skip
             yield Race(f"bare-{key}-{name}", f"a step of `train` against {named[key]}, {name}", costs["ours"],
                        costs[key], AT_MOST, bound, note=note if dtype is SINGLE else "")  # fmt: skip

@@ -107,8 +107,8 @@ def barlow_end(data: PairedData, method: BarlowTwins, width: int) -> End:
     .. math:: C_{ii}=\frac1{1+\lambda(m/r-1)}
 
     So much the loss decides. Where $C_{ii}<1$ it does not say what misses: noise, or signal in which the towers
-    differ. A start with more noise than that keeps noise, and is balanced; this is the end that is given, and without
-    noise in both modalities none.
+    differ. The runs of the chapter start with more noise than that, keep noise, and end balanced: that end is given,
+    and without noise in both modalities none.
 
     Source: ours.
 

@@ -46,7 +46,7 @@ class Cluster:
 
         Raises:
             ConnectionError: if the scheduler does not answer within 10 s, or goes away.
-            Unfit: if a worker runs other versions than this driver, or more than one thread.
+            Unfit: if a worker runs other versions than this driver, lacks the cells' module, or has several threads.
             CellFailed: if a cell raises an error, or takes several workers down with it.
         """
         if not find_spec("distributed"):

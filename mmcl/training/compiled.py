@@ -17,8 +17,9 @@ SIGNS = re.compile(r"sign_\w+\.py")  # beside this file: what it compiles
 def compiled(function: Callable[..., Any]) -> Any:
     """`function` in machine code that lets go of the interpreter's lock.
 
-    What it adds up it adds in the order that is written: the digits depend neither on how many numbers a processor
-    takes at once, nor on whether the code was compiled just now or kept. So sums are written for many numbers at once.
+    What it adds up itself it adds in the order that is written: those digits depend neither on how many numbers a
+    processor takes at once, nor on whether the code was compiled just now or kept. So sums are written for many numbers
+    at once.
 
     Kept between processes, beside the source or in the user's cache, where there is a place for it. Numba makes it anew
     when the function's own file has changed. It holds functions of other files too: so it is kept under a name that
