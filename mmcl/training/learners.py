@@ -13,6 +13,7 @@ from numpy import ndarray as Array
 from torch import Tensor
 
 from mmcl.data import PairedData
+from mmcl.latents import Signs, random_bits
 from mmcl.objectives import Objective
 from mmcl.pair import Pair
 from mmcl.training.descent import in_axes
@@ -97,12 +98,23 @@ class Learners:
         """A batch for every learner, of the numbers that `PairedData.signs` would draw."""
         r, count = self.data.signal_dim, sum(view.ambient_dim for view in self.data.views)
         shape = self.batch_size, count - r
+        if isinstance(self.data.latents, Signs) and self.device.type != "cpu":
+            return self._sent(rngs, shape)
         sizes = ((len(rngs), self.batch_size, view.ambient_dim) for view in self.data.views)
         place: Pair[Array] = Pair(*(np.empty(size, self.dtype) for size in sizes))
         for a, b, rng in zip(*place, rngs, strict=True):
             drawn = self.data.latents.draw(shape, rng=rng, dtype=self.dtype)
             a[:], b[:, :r], b[:, r:] = drawn[:, : self.split], drawn[:, :r], drawn[:, self.split :]
         return Pair(*map(self._moved, place))
+
+    def _sent(self, rngs: Sequence[np.random.Generator], shape: tuple[int, int]) -> Pair[Tensor]:
+        """Fair signs that travel as bits: to most devices the way takes longer than the arithmetic there."""
+        (n, count), r = shape, self.data.signal_dim
+        packed = self._moved(np.stack([random_bits(n * count, rng) for rng in rngs]))
+        places = torch.arange(7, -1, -1, dtype=torch.uint8, device=self.device)
+        bits = (packed[:, :, None] >> places).bitwise_and_(1).flatten(1)[:, : n * count]
+        signs = bits.reshape(-1, n, count).to(self.column.dtype).mul_(-2).add_(1)
+        return Pair(signs[:, :, : self.split], torch.cat([signs[:, :, :r], signs[:, :, self.split :]], dim=2))
 
     def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int, *, with_rows: bool) -> Moved:
         """What `steps` of descent, at most `stretch`, come to; the present state stays as it is."""

@@ -18,7 +18,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, train, train_many
 from mmcl.latents import GaussianLatents, SparseLatents, UniformLatents
 from mmcl.pair import Pair
-from mmcl.training import TrainingDiverged, TrainingInterrupted
+from mmcl.training import TrainingDiverged, TrainingInterrupted, gaussian_weights
 from mmcl.training.in_batch import in_batch
 from mmcl.training.learners import Learners
 
@@ -52,6 +52,7 @@ def on_card(operation, *args, **kwargs):
     if elsewhere and name not in ("_to_copy", "copy_"):
         raise RuntimeError(f"{name} needs all of its tensors on one device; got some on the card, some elsewhere.")
     done[name] += 1
+    done["bytes sent"] += sum(one.nbytes for one in elsewhere)
     back = name == "_to_copy" and kwargs.get("device") == CPU
     known = {id(one.held): one for one in tensors if isinstance(one, OnCard)}  # what is written in place stays itself
 
@@ -116,6 +117,19 @@ def test_scores_too_large_for_an_exponential_take_the_general_form_there():
     once = SETTINGS | {"steps": 1, "step_size": 1e-3}
     train_many(WORLD, InfoNCE(400.0), rngs=rngs(), width=6, device="card", dtype=np.float32, **once)
     assert done["tanh"] == 2  # one for either direction
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_signs_travel_as_bits_and_are_those_drawn_here(batch_size, dtype):
+    place = WORLD, [PositiveOnly()] * 3, [gaussian_weights((4, 5), 6, rng=rng) for rng in rngs()], batch_size, dtype
+    there, here = Learners(*place, CARD, 1), Learners(*place, CPU, 1)
+    done.clear()
+    for found, due in zip(there.signs(rngs()), here.signs(rngs()), strict=True):
+        assert found.dtype == due.dtype and found.device.type == "card"
+        torch.testing.assert_close(found.cpu(), due, rtol=0, atol=0)
+    words = -(-batch_size * (4 + 5 - 2) // 64)
+    assert done["bytes sent"] == 3 * 8 * words
 
 
 @pytest.mark.parametrize("device", DEVICES)
