@@ -2,6 +2,8 @@ r"""What the latent coordinates of a world are drawn from: independent, symmetri
 
 Symmetry is all that the closure of the flow needs. The law decides what negatives weigh, through
 $\psi(x)=\log\mathbb E\,e^{xz}$, and how much the score of a positive pair varies, through the law of $z^2$.
+
+ψ and its slope are written once for NumPy and for torch: `xp` is the one whose arrays are given.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -30,9 +33,9 @@ class Signs:
         count = math.prod(shape)
         return _unpacked(np.dtype(dtype)).take(random_bits(count, rng), axis=0).ravel()[:count].reshape(shape)
 
-    def log_moment(self, x: Array) -> tuple[Array, Array]:
+    def log_moment(self, x: Any, xp: Any = np) -> tuple[Any, Any]:
         r"""$\psi'(x)=\tanh x$ and $\psi(x)=\log\cosh x$."""
-        return tanh_log_cosh(x)
+        return tanh_log_cosh(x, xp)
 
     def quadrature(self, points: int) -> Points:
         """Values of z and their weights that give means of even functions: exactly, here."""
@@ -47,7 +50,7 @@ class GaussianLatents:
         """Independent latents."""
         return rng.standard_normal(shape).astype(dtype, copy=False)
 
-    def log_moment(self, x: Array) -> tuple[Array, Array]:
+    def log_moment(self, x: Any, xp: Any = np) -> tuple[Any, Any]:
         r"""$\psi'(x)=x$ and $\psi(x)=x^2/2$."""
         return x, x**2 / 2
 
@@ -65,14 +68,14 @@ class UniformLatents:
         """Independent latents."""
         return rng.uniform(-np.sqrt(3), np.sqrt(3), shape).astype(dtype, copy=False)
 
-    def log_moment(self, x: Array) -> tuple[Array, Array]:
+    def log_moment(self, x: Any, xp: Any = np) -> tuple[Any, Any]:
         r"""$\psi'$ and ψ; by their series where the closed form cancels."""
-        y = np.sqrt(3) * np.abs(x)
+        y = math.sqrt(3) * xp.abs(x)
         tiny = y < 1e-2
-        safe = np.where(tiny, 1.0, y)
-        value = np.where(tiny, y**2 / 6 - y**4 / 180, safe + np.log1p(-np.exp(-2 * safe)) - np.log(2 * safe))
-        slope = np.where(tiny, y / 3 - y**3 / 45, 1 / np.tanh(safe) - 1 / safe)
-        return np.sqrt(3) * np.copysign(slope, x), value
+        safe = xp.where(tiny, 1.0, y)
+        value = xp.where(tiny, y**2 / 6 - y**4 / 180, safe + xp.log1p(-xp.exp(-2 * safe)) - xp.log(2 * safe))
+        slope = xp.where(tiny, y / 3 - y**3 / 45, 1 / xp.tanh(safe) - 1 / safe)
+        return math.sqrt(3) * xp.copysign(slope, x), value
 
     def quadrature(self, points: int) -> Points:
         """Gauss–Legendre: values of z and their weights that give means of even functions."""
@@ -103,12 +106,12 @@ class SparseLatents:
         present = rng.random(shape) < self.rate
         return (np.where(present, Signs().draw(shape, rng=rng), 0.0) / np.sqrt(self.rate)).astype(dtype, copy=False)
 
-    def log_moment(self, x: Array) -> tuple[Array, Array]:
+    def log_moment(self, x: Any, xp: Any = np) -> tuple[Any, Any]:
         r"""$\psi(x)=\log(1-q+q\cosh\frac x{\sqrt q})$ and its slope."""
-        q, (slope, value) = self.rate, tanh_log_cosh(x / np.sqrt(self.rate))
-        rest = np.log1p(-q) if q < 1 else -np.inf
-        total = np.logaddexp(rest, np.log(q) + value)
-        return np.sqrt(q) * np.exp(value - total) * slope, total
+        q, (slope, value) = self.rate, tanh_log_cosh(x / math.sqrt(self.rate), xp)
+        rest = xp.full_like(value, math.log1p(-q) if q < 1 else -math.inf)
+        total = xp.logaddexp(rest, math.log(q) + value)
+        return math.sqrt(q) * xp.exp(value - total) * slope, total
 
     def quadrature(self, points: int) -> Points:
         """Values of z and their weights that give means of even functions: exactly, here."""
@@ -155,11 +158,11 @@ def pair_moment(
     return slope - eps, (value - u * eps).sum(axis=1)
 
 
-def tanh_log_cosh(x: Array) -> tuple[Array, Array]:
+def tanh_log_cosh(x: Any, xp: Any = np) -> tuple[Any, Any]:
     r"""$\tanh x$ and $\log\cosh x$ from one exponential, without overflow."""
-    size = np.abs(x)
-    decay = np.exp(-2 * size)
-    return np.copysign((1 - decay) / (1 + decay), x), size + np.log1p(decay) - np.log(2)
+    size = xp.abs(x)
+    decay = xp.exp(-2 * size)
+    return xp.copysign((1 - decay) / (1 + decay), x), size + xp.log1p(decay) - math.log(2)
 
 
 Latents = Signs | GaussianLatents | UniformLatents | SparseLatents

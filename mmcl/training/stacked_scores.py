@@ -2,14 +2,14 @@ r"""The kernels of `mmcl.training.scores` with one more axis in front, in torch:
 
 from __future__ import annotations
 
-from functools import partial, singledispatch
+from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmcl.latents import GaussianLatents, Latents, SparseLatents, UniformLatents
+from mmcl.latents import Latents
 from mmcl.latents import Signs as SignLatents
 from mmcl.objectives import InBatchInfoNCE, Objective, PositiveOnly
 from mmcl.pair import Pair
@@ -74,42 +74,7 @@ def _direction(near: Tensor, far: Tensor, scores: Tensor, log_k: Tensor) -> Slop
 def _other_direction(latents: Latents, near: Tensor, far: Tensor, scores: Tensor, log_k: Tensor) -> Slope:
     """The same on other latents."""
     u = near @ scores
-    slope, value = log_moment(latents, u)
+    slope, value = latents.log_moment(u, torch)
     excess = (value - u * far).sum(dim=2) + log_k[:, None]
     pull = (slope - far) * excess.sigmoid()[:, :, None]
     return torch.logaddexp(excess, torch.zeros_like(excess)).mean(dim=1), near.mT @ pull
-
-
-@singledispatch
-def log_moment(latents: Latents, x: Tensor) -> tuple[Tensor, Tensor]:
-    r"""$\psi'(x)$ and $\psi(x)=\log\mathbb E\,e^{xz}$: what `mmcl.latents` has, in torch."""
-    raise TypeError(f"`latents` must be signs, Gaussian, uniform or sparse; got {latents!r}.")
-
-
-@log_moment.register
-def _(latents: SignLatents, x: Tensor) -> tuple[Tensor, Tensor]:
-    size = x.abs()
-    return x.tanh(), size + (-2 * size).exp().log1p() - np.log(2)
-
-
-@log_moment.register
-def _(latents: GaussianLatents, x: Tensor) -> tuple[Tensor, Tensor]:
-    return x, x.square() / 2
-
-
-@log_moment.register
-def _(latents: UniformLatents, x: Tensor) -> tuple[Tensor, Tensor]:
-    y = np.sqrt(3) * x.abs()
-    tiny = y < 1e-2
-    safe = torch.where(tiny, torch.ones_like(y), y)
-    value = torch.where(tiny, y**2 / 6 - y**4 / 180, safe + (-(-2 * safe).exp()).log1p() - (2 * safe).log())
-    slope = torch.where(tiny, y / 3 - y**3 / 45, 1 / safe.tanh() - 1 / safe)
-    return np.sqrt(3) * torch.copysign(slope, x), value
-
-
-@log_moment.register
-def _(latents: SparseLatents, x: Tensor) -> tuple[Tensor, Tensor]:
-    q, (slope, value) = latents.rate, log_moment(SignLatents(), x / np.sqrt(latents.rate))
-    rest = torch.full_like(value, np.log1p(-q) if q < 1 else -np.inf)
-    total = torch.logaddexp(rest, np.log(q) + value)
-    return np.sqrt(q) * (value - total).exp() * slope, total
