@@ -2,7 +2,8 @@
 
 The hash covers the source of the module that computes and of every module of the package that it imports, however
 indirectly, and the versions of the numerical libraries; where the module is a user's own, also of the modules beside it
-that it imports. So a change of the code that matters, and only that, asks for a new run.
+that it imports. So a change of the code that matters, and only that, asks for a new run. What a process has loaded it
+goes on computing with, whatever happens to the file: a file that was edited meanwhile is refused.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from functools import cache
 from importlib.metadata import version
 from inspect import ismethod
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 PACKAGE = Path(__file__).resolve().parent
 LIBRARIES = ("numpy", "scipy", "numba", "sympy", "torch", "matplotlib", "pillow", "fonttools")
+_met: dict[
+    Path, tuple[ModuleType, object, str]
+] = {}  # the modules loaded, their specs (new on a reload), their sources
 
 
 def folder() -> Path:
@@ -38,9 +43,10 @@ def code_key(module: str) -> str:
     """The hash of the code behind `module`: Python, the libraries, and the sources that it depends on.
 
     Raises:
-        ValueError: if it has no file, as what is typed at a prompt or into a notebook.
+        ValueError: if it has no file, as what is typed at a prompt or into a notebook; if a file was edited after this
+            process loaded it and asked for its hash.
     """
-    found = sources(module)
+    found = _sources(module)
     if not found:
         raise ValueError(
             f"What is computed must be defined in a file, whose content its results are kept under; got {module!r}, "
@@ -51,8 +57,24 @@ def code_key(module: str) -> str:
         digest.update(f"{name} {version(name)}\n".encode())
     for path in sorted(found):
         shown = path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.name
-        digest.update(shown.encode() + path.read_bytes())
+        digest.update(shown.encode() + _source(path, found[path]).encode())
     return digest.hexdigest()[:16]
+
+
+def _source(path: Path, module: str) -> str:
+    """What a file holds, which must be what its module was loaded from."""
+    text, loaded = path.read_text(encoding="utf-8"), sys.modules.get(module)
+    if loaded is None or Path(getattr(loaded, "__file__", None) or "").resolve() != path:
+        return text
+    known = _met.get(path)
+    if known is None or known[0] is not loaded or known[1] is not loaded.__spec__:
+        _met[path] = loaded, loaded.__spec__, text
+    elif known[2] != text:
+        raise ValueError(
+            f"The file {path.name} was edited after this process had loaded it: results of the old code would be kept "
+            f"under the new one; start again, or reload {module}."
+        )
+    return text
 
 
 def fingerprint(module: str) -> dict[str, str]:
@@ -94,43 +116,55 @@ def described(value: Any) -> Any:
         )
     if kind is not value:
         own = {field.name: described(getattr(value, field.name)) for field in fields(value) if field.init}
-        return {"kind": name, **own}
+        ours = kind.__module__.split(".")[0] == PACKAGE.name
+        return {"kind": name if ours else f"{kind.__module__}.{name}", **own}
     if name:
-        return f"{value.__module__}.{name}"
+        return {"named": f"{value.__module__}.{name}"}
     raise TypeError(f"A setting must be a number, a text, a list or a frozen value; got {type(value).__name__}.")
 
 
-@cache
 def sources(module: str) -> frozenset[Path]:
     """The files that `module` depends on, itself included; for the package itself, all of its files."""
+    return frozenset(_sources(module))
+
+
+def _sources(module: str) -> dict[Path, str]:
+    """Likewise, with the names that their modules are loaded under."""
     if module == PACKAGE.name:
-        return frozenset(PACKAGE.rglob("*.py"))
-    root, found, waiting = None, set[Path](), [(module, _file(module, None))]
+        return {path: _named(path) for path in PACKAGE.rglob("*.py")}
+    root, found, waiting = None, dict[Path, str](), [(module, module, _file(module, None))]
     if module.split(".")[0] != PACKAGE.name:
         loaded = sys.modules.get(module)
         own = Path(getattr(loaded, "__file__", None) or "")
-        module = getattr(getattr(loaded, "__spec__", None), "name", module)  # what `python -m` calls __main__
         if not own.is_file():
-            return frozenset()
-        waiting = [(module, own.resolve())]
+            return {}
+        name = getattr(getattr(loaded, "__spec__", None), "name", module)  # what `python -m` calls __main__
+        waiting = [(module, name, own.resolve())]
         # Beside an installed module are the libraries, whose versions are hashed already.
         if "site-packages" not in own.parts:
-            root = own.resolve().parents[module.count(".") + (own.name == "__init__.py")]
+            root = own.resolve().parents[name.count(".") + (own.name == "__init__.py")]
     while waiting:
-        name, path = waiting.pop()
+        loaded_as, name, path = waiting.pop()
         if path is None or path in found:
             continue
-        found.add(path)
+        found[path] = loaded_as
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += [(other, _file(other, root)) for other in imported(path, package)]
-    return frozenset(found)
+        others = imported(path.read_text(encoding="utf-8"), package)
+        waiting += [(other, other, _file(other, root)) for other in others]
+    return found
+
+
+def _named(path: Path) -> str:
+    """A module of the package, by its file."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 @cache
-def imported(path: Path, package: str) -> list[str]:
-    """The modules that the file at `path` imports, inside functions too; `package` is what its dots stand for."""
+def imported(text: str, package: str) -> list[str]:
+    """The modules that a source imports, inside functions too; `package` is what its dots stand for."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -10,11 +10,11 @@ from mmcl.provenance import folder
 from mmcl.sweeps.cluster import Cluster
 from mmcl.sweeps.driver import SweepInterrupted, place, run
 from mmcl.sweeps.executors import CellFailed, Processes, Serial
+from mmcl.sweeps.fitness import Unfit
 from mmcl.sweeps.runs import Followed, Trained
 from mmcl.sweeps.study import Axis, Quantity, Study
 from mmcl.sweeps.table import load, save
 from mmcl.sweeps.toml import read
-from mmcl.sweeps.worker import Unfit
 from mmcl.sweeps.worlds import of_grid, of_worlds
 
 __all__ = [

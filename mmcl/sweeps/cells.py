@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcl.provenance import folder, hashed
+from mmcl.provenance import hashed
 from mmcl.sweeps.study import Study
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -45,16 +45,20 @@ class Cells:
     Attributes:
         study: whose cells.
         root: the folder of the store.
+        code: what the cells are computed with, as `Study.code` says it.
     """
 
     study: Study
     root: Path
+    code: str
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The names of the cells, in their order."""
-        code, configuration_of = self.study.code, self.study.configuration_of
-        return tuple(hashed(code, json.dumps(configuration_of(place), sort_keys=True)) for place in self.study.cells)
+        configuration_of = self.study.configuration_of
+        return tuple(
+            hashed(self.code, json.dumps(configuration_of(place), sort_keys=True)) for place in self.study.cells
+        )
 
     def path(self, index: int) -> Path:
         """The file of a cell, whether it is there or not."""
@@ -139,11 +143,6 @@ def refusal(error: OSError, root: Path) -> OSError:
             f"The store {root} is full ({error.strerror}); what is finished is kept whole: make room, and start again."
         )
     return OSError(f"The store {root} cannot be written ({error.strerror}); give a folder, by `--store` or MMCL_STORE.")
-
-
-def cells_of(study: Study, root: Path | None = None) -> Cells:
-    """The store of a study's cells; in the usual folder, if none is named."""
-    return Cells(study, folder() if root is None else root)
 
 
 def _digest(key: str, values: Any) -> str:

@@ -18,7 +18,8 @@ from typing import Any
 from mmcl import checks
 from mmcl.sweeps.cells import Outcome
 from mmcl.sweeps.executors import CellFailed, Task
-from mmcl.sweeps.worker import Batch, Unfit, on_worker, packed, refuse_unfit, required, unfit
+from mmcl.sweeps.fitness import Unfit, required
+from mmcl.sweeps.worker import Batch, on_worker, packed, refuse_unfit, unfit
 
 PATIENCE = 10.0  # seconds for the scheduler to answer, and between two words about missing workers
 AHEAD = 3  # batches on their way for each worker: it finds the next one at hand when it is done

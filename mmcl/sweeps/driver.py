@@ -60,23 +60,25 @@ def run(
     root = folder() if store is None else Path(checks.kind(store, (str, Path), "`store`"))
     if executor is not None and not callable(getattr(executor, "run", None)):
         raise TypeError(f"`executor` must be Serial(), Processes() or Cluster(...); got {executor!r}.")
-    path = place(study, root)
+    code = study.code  # as it is now: a file that is edited while cells are computed does not change what computes them
+    path, key = place(study, root, code), study.key_on(code)
     if path.exists():
-        return load(path, study.key)
-    cells = Cells(study, root)
+        return load(path, key)
+    cells = Cells(study, root, code)
     cells.open()
     found = _finished(cells, executor or Processes(), progress)
-    table = table_of(study, [found[index].values for index in range(study.size)])
+    table = table_of(study, [found[index].values for index in range(study.size)], code)
     try:
         save(table, path)
     except OSError as error:
         raise refusal(error, root) from None
-    return load(path, study.key)
+    return load(path, key)
 
 
-def place(study: Study, root: Path | None = None) -> Path:
-    """The file of the study's table, whether it is there or not."""
-    return (folder() if root is None else root) / f"sweep-{study.name}-{study.key}.nc"
+def place(study: Study, root: Path | None = None, code: str | None = None) -> Path:
+    """The file of the study's table, whether it is there or not; on this code, or on that of now."""
+    key = study.key_on(study.code if code is None else code)
+    return (folder() if root is None else root) / f"sweep-{study.name}-{key}.nc"
 
 
 def _finished(cells: Cells, executor: Executor, progress: bool | None) -> dict[int, Outcome]:

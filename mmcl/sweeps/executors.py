@@ -6,9 +6,10 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from threading import RLock
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from mmcl import checks
 from mmcl.sweeps.cells import Outcome, plain
+from mmcl.sweeps.fitness import Unfit, missing, required
 from mmcl.sweeps.study import Place
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -82,17 +84,33 @@ class Processes:
             checks.whole(self.jobs, "`jobs`")
 
     def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Outcome], None, None]:
-        """As many at once as there are processes; short cells go in batches that joblib sizes."""
+        """As many at once as there are processes; short cells go in batches that joblib sizes.
+
+        Raises:
+            Unfit: if a process has loaded other code than this one, as when a file is edited meanwhile.
+            CellFailed: if a cell raises an error, or a process is killed.
+        """
         from joblib import Parallel, cpu_count, delayed, parallel_config
         from joblib.externals.loky import get_reusable_executor
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-        jobs = self.jobs or cpu_count()
-        if jobs == 1:
-            yield from Serial().run(tasks)
+        jobs, waiting = self.jobs or cpu_count(), iter(tasks)
+        first = next(waiting, None)
+        if first is None:
             return
-        with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, idle_worker_timeout=IDLE):
-            finished = Parallel(return_as="generator_unordered")(delayed(_numbered)(task) for task in tasks)
+        if jobs == 1:
+            yield from Serial().run(chain([first], waiting))
+            return
+        expected = required(first.cell)
+        # Processes left from an earlier sweep have its code: joblib starts others where they are to begin otherwise.
+        config = parallel_config(
+            "loky", n_jobs=jobs, inner_max_num_threads=1, idle_worker_timeout=IDLE, initializer=_begin,
+            initargs=(expected,),
+        )  # fmt: skip
+        with config:
+            finished = Parallel(return_as="generator_unordered")(
+                delayed(_numbered)(task, expected) for task in chain([first], waiting)
+            )
         whole = False
         try:
             yield from finished
@@ -123,8 +141,14 @@ def compute(task: Task) -> Outcome:
     return Outcome(values, time.perf_counter() - begun)
 
 
-def _numbered(task: Task) -> tuple[int, Outcome]:
+def _begin(expected: Mapping[str, str]) -> None:
+    """A process for cells of this code."""
     settle()
+
+
+def _numbered(task: Task, expected: Mapping[str, str]) -> tuple[int, Outcome]:
+    if reason := missing(expected, f"process {os.getpid()}, which computes cells,"):
+        raise Unfit(reason)
     return task.index, compute(task)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from mmcl.provenance import described, fingerprint, hashed
+from mmcl.provenance import code_key, described, fingerprint, hashed
 
 Place = dict[str, Any]  # one value on every axis, by name: the arguments of a cell
 LONGEST = 100  # characters of a name
@@ -42,6 +43,7 @@ class Axis:
 
     def __post_init__(self) -> None:
         _texts(self, "name", "unit", "meaning")
+        _ascii(self)
         for name in ("values", "labels"):
             if isinstance(given := getattr(self, name), list | range | np.ndarray):
                 object.__setattr__(self, name, tuple(given))
@@ -80,6 +82,14 @@ class Axis:
         """What the table calls the values."""
         return self.labels or self.values
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """Names of further coordinates, of the fields of frozen values, and which; "kind" is that of the value."""
+        if not all(is_dataclass(value) for value in self.values):
+            return {}
+        names = dict.fromkeys(one.name for value in self.values for one in fields(value) if one.init)
+        return {f"{self.name}_{name}": name for name in ("kind", *names)}
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -91,12 +101,18 @@ class Quantity:
 
     def __post_init__(self) -> None:
         _texts(self, "name", "unit", "meaning")
+        _ascii(self)
 
 
 def _texts(one: Any, *names: str) -> None:
     for name in names:
         if not isinstance(given := getattr(one, name), str):
             raise TypeError(f"`{name}` of {type(one).__name__} must be a text; got {given!r}.")
+
+
+def _ascii(one: Axis | Quantity) -> None:
+    if not one.name or not one.name.isascii():
+        raise ValueError(f"`name` of {type(one).__name__} must be in plain letters, as NetCDF has; got {one.name!r}.")
 
 
 @dataclass(frozen=True)
@@ -138,9 +154,18 @@ class Study:
             )
         if not self.quantities:
             raise ValueError("`quantities` must have at least one; got none.")
-        names = [one.name for one in (*self.axes, *self.within)] + [one.name for one in self.quantities]
+        told: tuple[Axis | Quantity, ...] = (*self.axes, *self.within, *self.quantities)
+        names = [one.name for one in told]
         if twice := sorted({one for one in names if names.count(one) > 1}):
             raise ValueError(f"`axes`, `within` and `quantities` must have different names; got {twice[0]!r} twice.")
+        for axis in (*self.axes, *self.within):
+            if taken := sorted(set(names) & set(axis.fields)):
+                raise ValueError(
+                    f"`axes`, `within` and `quantities` must have other names than {taken[0]!r}, which in the table is "
+                    f"{axis.fields[taken[0]]!r} of `{axis.name}`."
+                )
+        with contextlib.suppress(ValueError):  # told again when it matters; here the code is still as it was loaded
+            code_key(self.module)
 
     def fits(self, values: Mapping[str, Any]) -> str | None:
         """What is wrong with what a cell gave, for a message; None if nothing is."""
@@ -184,13 +209,17 @@ class Study:
     @property
     def configuration(self) -> dict[str, Any]:
         """Everything that defines the sweep but its code."""
+        axes: tuple[Axis, ...] = (*self.axes, *self.within)
+        told: tuple[Axis | Quantity, ...] = (*axes, *self.quantities)
         return {
             "name": self.name,
             "title": self.title,
             "axes": {axis.name: described(axis.values) for axis in self.axes},
-            "labels": {axis.name: list(axis.labels) for axis in self.axes if axis.labels},
             "within": {axis.name: described(axis.values) for axis in self.within},
+            "labels": {axis.name: list(axis.labels) for axis in axes if axis.labels},
             "quantities": [quantity.name for quantity in self.quantities],
+            "units": {one.name: one.unit for one in told},
+            "meanings": {one.name: one.meaning for one in told},
             "cell": described(self.cell),
         }
 
@@ -207,7 +236,11 @@ class Study:
     @property
     def key(self) -> str:
         """The hash of what the study's table depends on."""
-        return hashed(self.code, json.dumps(self.configuration, sort_keys=True))[:16]
+        return self.key_on(self.code)
+
+    def key_on(self, code: str) -> str:
+        """Likewise, on code that was read before."""
+        return hashed(code, json.dumps(self.configuration, sort_keys=True))[:16]
 
     def said(self, index: int) -> str:
         """A cell in words, for a message."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmcl import checks
-from mmcl.provenance import fingerprint
 from mmcl.sweeps.study import Axis, Quantity, Study
 
 if TYPE_CHECKING:
@@ -23,12 +22,13 @@ if TYPE_CHECKING:
 FORMAT = "mmcl sweep 2"  # changes when what a file holds does
 
 
-def table_of(study: Study, rows: Sequence[Mapping[str, Any]]) -> xarray.Dataset:
+def table_of(study: Study, rows: Sequence[Mapping[str, Any]], code: str | None = None) -> xarray.Dataset:
     """The table of a study.
 
     Args:
         study: which.
         rows: what every cell gave, in the order of the study's cells.
+        code: what computed them, as `Study.code` said it then; None: what it says now.
 
     Returns:
         A Dataset whose coordinates carry ``units`` and ``long_name``, and whose attributes say which configuration,
@@ -36,6 +36,7 @@ def table_of(study: Study, rows: Sequence[Mapping[str, Any]]) -> xarray.Dataset:
     """
     import xarray
 
+    code = study.code if code is None else code
     axes = (*study.axes, *study.within)
     names, shape = [axis.name for axis in axes], [len(axis.values) for axis in axes]
     table = xarray.Dataset(
@@ -53,9 +54,9 @@ def table_of(study: Study, rows: Sequence[Mapping[str, Any]]) -> xarray.Dataset:
         "title": study.title,
         "format": FORMAT,
         "mmcl": version("mmcl"),
-        "key": study.key,
+        "key": study.key_on(code),
         "configuration": json.dumps(study.configuration),
-        "versions": json.dumps(fingerprint(study.module)),
+        "versions": code,
         "digest": digest(table),
     }
     return table
@@ -67,6 +68,8 @@ def save(table: xarray.Dataset, path: str | Path) -> Path:
     beside = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
     try:
         table.to_netcdf(beside, engine="scipy")
+        with beside.open("rb") as handle:
+            os.fsync(handle.fileno())  # or a machine that fails may keep the name and lose the content
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -118,18 +121,18 @@ def _said(one: Axis | Quantity) -> dict[str, str]:
 
 def _fields(axis: Axis) -> dict[str, np.ndarray]:
     """The fields of the values of an axis, if they are frozen values: numbers, or texts where one has no number."""
-    if not all(is_dataclass(value) for value in axis.values):
-        return {}
-    names = dict.fromkeys(field.name for value in axis.values for field in fields(value) if field.init)
-    found = {f"{axis.name}_kind": np.array([type(value).__qualname__ for value in axis.values])}
-    for name in names:
+    found: dict[str, np.ndarray] = {}
+    for shown, name in axis.fields.items():
+        if name == "kind":
+            found[shown] = np.array([type(value).__qualname__ for value in axis.values])
+            continue
         own = [getattr(value, name, np.nan) for value in axis.values]
         if all(one is None for one in own):
             continue
         numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in own)
         counts = numbers and all(isinstance(one, int) and abs(one) < 2**31 for one in own)
         kind = np.int32 if counts else float
-        found[f"{axis.name}_{name}"] = np.array(own, kind) if numbers else np.array([_text(one) for one in own])
+        found[shown] = np.array(own, kind) if numbers else np.array([_text(one) for one in own])
     return found
 
 

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping
-from functools import cache
-from importlib import import_module
+from collections.abc import Mapping
 from typing import Any
 
-from mmcl.provenance import PACKAGE, code_key, fingerprint
 from mmcl.sweeps.cells import Outcome
 from mmcl.sweeps.executors import Task, compute, settle
+from mmcl.sweeps.fitness import Unfit, missing
 
-CODE = "code of "
 Batch = tuple[Task, ...]
-
-
-class Unfit(RuntimeError):
-    """A worker would not compute what the driver would; the message says why."""
-
-
-def required(cell: Callable[..., Any]) -> dict[str, str]:
-    """What a worker must have: versions by name, the code of the whole package, and that of the cell's own module.
-
-    A cell of the script that is running travels with its code.
-    """
-    module = cell.__module__
-    own = module.split(".")[0] != PACKAGE.name and module != "__main__"
-    return fingerprint(PACKAGE.name) | ({CODE + module: code_key(module)} if own else {})
 
 
 def packed(batch: Batch) -> bytes:
@@ -55,19 +38,8 @@ def on_worker(batch: bytes, expected: Mapping[str, str]) -> list[Outcome]:
 
 def unfit(expected: Mapping[str, str], dask_worker: Any) -> str | None:
     """On a worker: why it would not compute what the driver would; None if it would."""
-    for name, wanted in expected.items():
-        try:
-            found = _own().get(name) or _code(name.removeprefix(CODE))
-        except Exception as error:  # importing a user's module may do anything
-            module, said = name.removeprefix(CODE), " ".join(str(error).split())
-            return (
-                f"The worker {dask_worker.address} must have the module {module} of the cells on its path; it cannot "
-                f"import it ({type(error).__name__}: {said})."
-            )
-        if found != wanted:
-            return (
-                f"The worker {dask_worker.address} must have the same {name} as the driver, {wanted}; it has {found}."
-            )
+    if reason := missing(expected, f"worker {dask_worker.address}"):
+        return reason
     threads = dask_worker.state.nthreads
     if threads != 1:
         return (
@@ -86,16 +58,3 @@ def refuse_unfit(answers: Mapping[str, Any] | None) -> None:
             raise Unfit(f"The worker {address} cannot load this driver's mmcl ({answer}); install the same there.")
         if answer is not None:
             raise Unfit(answer)
-
-
-@cache
-def _own() -> dict[str, str]:
-    """Of the code as this process first met it: an edit on a shared disk does not change what is loaded."""
-    return fingerprint(PACKAGE.name)
-
-
-@cache
-def _code(module: str) -> str:
-    """Likewise, of a module of the user's."""
-    import_module(module)
-    return code_key(module)

@@ -120,9 +120,7 @@ def package(tmp_path, monkeypatch) -> Path:
     for name, text in files.items():
         (root / f"{name}.py").write_text(text)
     monkeypatch.setattr(provenance, "PACKAGE", root)
-    provenance.sources.cache_clear()
-    yield root
-    provenance.sources.cache_clear()
+    return root
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ def _cell(x: float) -> dict[str, float]:
 
 @pytest.fixture
 def cells(tmp_path) -> Cells:
-    one = Cells(Study("one", "One", (AXIS,), (Quantity("value", "1", "x/3"),), _cell), tmp_path / "store")
+    one = Study("one", "One", (AXIS,), (Quantity("value", "1", "x/3"),), _cell)
+    one = Cells(one, tmp_path / "store", one.code)
     one.open()
     return one
 
@@ -56,14 +57,14 @@ def test_a_damaged_cell_is_refused_in_a_sentence(cells, harm):
 def test_a_cell_says_what_it_is(cells):
     cells.save(0, Outcome({"value": 1.0}, 0.1))
     stored = json.loads(cells.path(0).read_text())
-    assert stored["cell"]["place"] == {"x": 1.0} and stored["cell"]["cell"].endswith("test_cells._cell")
+    assert stored["cell"]["place"] == {"x": 1.0} and stored["cell"]["cell"]["named"].endswith("test_cells._cell")
 
 
 def test_the_name_of_a_cell_changes_with_its_place_and_with_the_code(cells, monkeypatch):
     before = cells.keys
     assert len(set(before)) == 3
     monkeypatch.setattr(provenance, "version", lambda name: "99")
-    assert not set(Cells(cells.study, cells.root).keys) & set(before)
+    assert not set(Cells(cells.study, cells.root, cells.study.code).keys) & set(before)
 
 
 def test_half_a_file_of_a_dead_driver_is_swept_away_but_none_of_a_living_one(cells):

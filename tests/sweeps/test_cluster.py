@@ -48,7 +48,7 @@ import sys
 sys.path.insert(0, {!r})
 import mycells
 from mmcl.sweeps import Cluster, run
-from mmcl.sweeps.worker import Unfit
+from mmcl.sweeps import Unfit
 try:
     print(run(mycells.STUDY, executor=Cluster({!r}), store={!r})["y"].values.tolist())
 except Unfit as unfit:

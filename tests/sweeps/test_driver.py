@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 import numpy as np
@@ -72,6 +72,21 @@ def test_a_sweep_is_computed_once_and_labelled(small):
     assert first["x"].attrs == {"units": "m", "long_name": "a length ℓ"} and first["sum"].attrs["units"] == "m"
     assert first.attrs["title"] == small.title and first.attrs["mmcl"] == __version__
     assert json.loads(first.attrs["configuration"])["axes"] == {"x": [1.0, 2.0], "y": [1.0, 4.0, 5.0]}
+
+
+def test_a_table_under_other_units_words_or_labels_is_another_one(small):
+    first = run(small)
+    quantities = Quantity("sum", "km", "a sum"), small.quantities[1]
+    second = run(replace(small, quantities=quantities, axes=(replace(small.axes[0], unit="s"), small.axes[1])))
+    assert second["sum"].attrs == {"units": "km", "long_name": "a sum"} and second["x"].attrs["units"] == "s"
+    assert len(CALLS) == 6 and first["sum"].attrs["units"] == "m"  # of the same cells
+
+
+def test_values_of_one_name_from_two_modules_are_told_apart():
+    both = [type("World", (), {"__annotations__": {"x": int}, "x": 1, "__module__": name}) for name in ("one", "two")]
+    first, second = (provenance.described(dataclass(frozen=True)(kind)()) for kind in both)
+    assert first == {"kind": "one.World", "x": 1} and second == {"kind": "two.World", "x": 1}
+    assert provenance.described(run) == {"named": f"{__name__}.run"} != provenance.described(f"{__name__}.run")
 
 
 def test_a_larger_grid_computes_only_what_is_new(small):
@@ -276,6 +291,15 @@ def test_numbers_of_any_type_come_back_from_the_store_as_they_were(tmp_path):
          "`x` must have numbers or texts, or `labels` for its value"),
         (lambda: Axis("x", (2**31,), "1", "x"), ValueError,
          "`x` must have whole numbers of 32 bits, as NetCDF has; got"),
+        (lambda: Axis("τ", (1.0,), "1", "x"), ValueError,
+         "`name` of Axis must be in plain letters, as NetCDF has; got 'τ'."),
+        (lambda: Quantity("κ", "1", "x"), ValueError, "`name` of Quantity must be in plain letters, as NetCDF has"),
+        (lambda: Study("s", "", (Axis("w", (InfoNCE(4.0),), "1", "w", ("a",)),), (Quantity("w_kind", "1", "w"),),
+                       _typed), ValueError,
+         "`axes`, `within` and `quantities` must have other names than 'w_kind', which in the table is 'kind' of `w`."),
+        (lambda: Study("s", "", (Axis("w", (InfoNCE(4.0),), "1", "w", ("a",)), Axis("w_negatives", (1.0,), "1", "x")),
+                       (Y,), _typed), ValueError,
+         "`axes`, `within` and `quantities` must have other names than 'w_negatives', which in the table is 'negativ"),
         (lambda: Study("a/b", "", (X,), (Y,), _typed), ValueError,
          "`name` must be at most 100 letters, digits, - and _"),
         (lambda: sweeps.run(Study("s", "", (X,), (Y,), _typed), executor="serial"), TypeError,
