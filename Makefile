@@ -11,7 +11,7 @@ COMPETITORS := $(VENV)/.competitors
 MEASURED := _build/.measured
 SITE := _build/html/.built
 PACKAGE := $(shell find mmcl -name '*.py')
-PAGES := $(shell find book -type f -not -path '*/.*' -not -name '*.pyc') _config.yml _toc.yml CITATION.cff \
+PAGES := $(shell find book -type f -not -path '*/.*' -not -name '*.pyc' -not -name '*.ipynb') _config.yml _toc.yml CITATION.cff \
   $(wildcard _build/bench/*.json)
 
 # An active virtual environment, a user's PYTHONPATH or PYTHONHOME must not leak into ours.

@@ -59,4 +59,4 @@ def _(objective: NTXent, features: Pair[Tensor], negatives: Pair[LogExpectation]
 
 
 def _others(scores: Float[Tensor, "n n"]) -> Float[Tensor, " n(n-1)"]:
-    return scores[~torch.eye(len(scores), dtype=torch.bool)]
+    return scores[~torch.eye(len(scores), dtype=torch.bool, device=scores.device)]

@@ -73,22 +73,24 @@ class BatchForce:
 
     def __call__(self, theta: Float[Array, " r"]) -> tuple[Float[Array, " r"], float]:
         """The force on every coordinate, and the loss."""
+        theta = checks.real_array(theta, "`theta` (θ)", ndim=1)
         tau2, n, r = self.inverse_temperature, self.batch_size, len(theta)
         patterns = 1.0 - 2.0 * ((np.arange(2**r)[:, None] >> np.arange(r)) & 1)
         scores = tau2 * (patterns @ theta)
-        own, negative = 1.0, np.exp(scores - tau2 * theta.sum())  # in units of the positive pair's
-        smallest = own + (n - 1) * negative.min()
-        log_t = np.arange(-38.0, np.log(745 / smallest), SPACING)
-        t = np.exp(log_t)
-        each = np.exp(-t[:, None] * negative)  # e^{-tY} for every pattern
+        log_y = scores - tau2 * theta.sum()  # of a negative, in units of the positive pair's
+        # From where t X is round-off, for the largest X there is, to where e^{-t} is none, for X is 1 at least.
+        largest = np.logaddexp(0.0, np.log(n - 1) + log_y.max())
+        log_t = np.arange(-38.0 - largest, np.log(745.0), SPACING)
+        weighed = np.exp(np.minimum(log_t[:, None] + log_y, 700.0))  # tY for every pattern
+        each, alone = np.exp(-weighed), np.exp(-np.exp(log_t))
         mean = each.mean(axis=1)
         with np.errstate(divide="ignore"):
-            others = np.exp(-t + (n - 2) * np.log(mean))
-        log_mean = SPACING * np.sum(np.exp(-t) - others * mean)
+            others = alone * np.exp((n - 2) * np.log(mean))
+        log_mean = SPACING * np.sum(alone - others * mean)
         # E[X_p / X] = ∫ E[X_p e^{-tX}] dt
-        along = (each * negative) @ patterns / len(patterns)
-        pulled = others[:, None] * (mean[:, None] + (n - 1) * along)
-        share = SPACING * (t @ pulled)
+        along = (each * weighed) @ patterns / len(patterns)
+        pulled = others[:, None] * (np.exp(log_t) * mean)[:, None] + (n - 1) * others[:, None] * along
+        share = SPACING * pulled.sum(axis=0)
         return 2 * tau2 * (1 - share), float(2 * log_mean)
 
 

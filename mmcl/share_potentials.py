@@ -62,7 +62,9 @@ def _(objective: Sigmoid, at: Shares) -> Slopes:
     signs, tau2, b = patterns(len(at.theta)), objective.inverse_temperature, objective.bias
     positive, negative = tau2 * at.theta.sum() + b, tau2 * (signs @ at.theta) + b
     loss = np.logaddexp(0, -positive) + objective.negatives * np.logaddexp(0, negative).mean()
-    push = objective.negatives * (expit(negative) @ signs) / len(signs)
+    # The signs sum to zero: where nearly every negative is pushed with all its might, what is missing tells them apart.
+    pushed = expit(negative) if b <= 0 else -expit(-negative)
+    push = objective.negatives * (pushed @ signs) / len(signs)
     still, quiet = np.zeros_like(at.theta), Pair(*(np.zeros_like(x) for x in at.noise))
     return Slopes(float(loss), still, still, tau2 * (expit(-positive) - push), quiet)
 

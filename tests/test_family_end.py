@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from mmcl import PairedData, gradient_flow
 from mmcl.family import AlignmentUniformity, Decoupled, NTXent, Sigmoid, Spectral
@@ -34,6 +35,13 @@ def test_the_sigmoids_optimum_is_the_lowest_point_of_the_loss(objective):
     before, after = _along_equal_shares(objective, np.array([optimum - h, optimum + h]), 4)
     slope = (after - before) / (2 * h)
     assert slope == pytest.approx(0.0, abs=1e-6) if optimum < 1 else slope < 0
+
+
+@pytest.mark.parametrize("bias", [25.0, 35.0, 200.0])
+def test_the_sigmoids_optimum_keeps_its_digits_where_every_negative_is_pushed_with_all_its_might(bias):
+    # A large bias leaves of σ(u) only 1 - e^{-u}: then e^{-τ²x} = K sinh(τ²x/r) cosh(τ²x/r)^{r-1}, whatever the bias.
+    due = brentq(lambda x: np.exp(-10 * x) - 15 * np.sinh(5 * x) * np.cosh(5 * x), 0, 1, xtol=1e-15)
+    assert sigmoid_optimum(Sigmoid(10.0, bias, 15.0), 2) == pytest.approx(due, rel=1e-9)
 
 
 @pytest.mark.parametrize("weight", [0.3, 1.5, 4.0])

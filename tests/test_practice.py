@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
+from scipy.stats import binom
 
 from mmcl import InBatchInfoNCE, InfoNCE, PairedData, PositiveOnly, gradient_flow, relaxation_rates, train
 from mmcl.claims.practice_steps import TINY, balanced_weights
@@ -55,6 +56,22 @@ def test_the_in_batch_loss_is_the_mean_over_all_batches(n):
     total = sum(np.log(np.exp(2 * THETA.sum()) + sum(others)) for others in product(scores, repeat=n - 1))
     due = 2 * total / 8 ** (n - 1) - 4 * THETA.sum()
     assert BatchForce(InBatchInfoNCE(2.0), n)(THETA)[1] == pytest.approx(due, rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 8, 1024, 100_000])
+@pytest.mark.parametrize("tau2", [0.01, 1.0, 50.0])
+@pytest.mark.parametrize("theta", [0.4, 0.0, -0.4])
+def test_the_in_batch_loss_of_one_coordinate_is_a_mean_over_how_many_negatives_agree(n, tau2, theta):
+    def loss(x):
+        agreeing = np.arange(n)
+        with np.errstate(divide="ignore"):
+            others = np.logaddexp(np.log(agreeing) + tau2 * x, np.log(n - 1 - agreeing) - tau2 * x)
+        log_sum = np.logaddexp(tau2 * x, others)
+        return 2 * binom.pmf(agreeing, n - 1, 0.5) @ log_sum - 2 * tau2 * x
+
+    force, found = BatchForce(InBatchInfoNCE(tau2), n)([theta])
+    assert found == pytest.approx(loss(theta), rel=1e-9)
+    assert force[0] == pytest.approx((loss(theta - 1e-5) - loss(theta + 1e-5)) / 2e-5, rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize(

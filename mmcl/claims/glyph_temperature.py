@@ -1,4 +1,4 @@
-"""Claim: on real pairs the theory, given the spectrum at the start, ranks low temperatures, and no high ones."""
+"""Claim: on real pairs the theory, given the spectrum at the start, ranks small τ², and no large ones."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from mmcl.worlds import CANONICAL
 
 #: Two coordinates have one imbalance.
 PAIRED = PairedData(signal_a=(1.5, 1.0), noise_a=0.5, ambient_dim=4)
+EVEN = PairedData(signal_a=np.ones(8), noise_a=0.5, ambient_dim=10)
 TEMPERATURES = np.concatenate([np.geomspace(0.1, 12, 9), np.geomspace(18, 150, 9)])  # of the map
 PLACES = 6  # of the map that runs of their own are held against
 DONE = 0.95  # the alignment that a run must reach, besides κ ≤ 1.1, to be done
@@ -41,13 +42,13 @@ def optimal(plain: Callable[..., PlainFlow] = PlainFlow) -> Evidence:
     """The closed conditions against how fast the plain equations return to balance at neighbouring temperatures."""
     checks: list[Check] = []
     reason = "a polynomial of degree 4 through rates at five temperatures within a tenth of the best"
-    for K, shown in ((1.0, "1"), (1e9, "10⁹")):
-        best = optimal_temperatures(2, K)
+    for world, K, shown in ((PAIRED, 1.0, "1"), (PAIRED, 1e9, "10⁹"), (EVEN, 1.0, "1")):
+        best = optimal_temperatures(world.signal_dim, K)
         for name, due in (("alignment", best.alignment), ("balance", best.balance)):
             around = due * np.linspace(0.9, 1.1, 5)
-            rates = [_return_rate(plain(PAIRED, InfoNCE(tau2, negatives=K)), name) for tau2 in around]
+            rates = [_return_rate(plain(world, InfoNCE(tau2, negatives=K)), name) for tau2 in around]
             found = _peak(around, np.array(rates))
-            label = f"two coordinates, K = {shown}: τ² at which the end of {name} is fastest"
+            label = f"r = {world.signal_dim}, K = {shown}: τ² at which the end of {name} is fastest"
             checks.append(close(label, due, found, rel=1e-3, reason=reason))
     r = 8
     weights = np.geomspace(0.1, 1e8, 200)
@@ -64,7 +65,7 @@ def _return_rate(plain: PlainFlow, what: str) -> float:
     """The rate at which a little noise, or a little imbalance, decays near the balanced point."""
     r, y = plain.data.signal_dim, plain.balanced
     if what == "balance":
-        y[: 3 * r] *= np.tile([1 + 1e-4, 1 - 1e-4], 3)
+        y[: 3 * r] *= np.tile([1 + 1e-4, 1 - 1e-4], 3 * r // 2)  # one mode: of two coordinates, or of equal ones
     else:
         y[3 * r :] = 1e-4
     slowest = relaxation_rates(plain.data, plain.objective).slowest

@@ -104,23 +104,25 @@ def vicreg_end(data: PairedData, method: VICReg, width: int) -> End:
 def barlow_end(data: PairedData, method: BarlowTwins, width: int) -> End:
     r"""The optimum of Barlow Twins: r equal shares, and the alignment on every axis alike.
 
-    .. math:: C_{ii}=\frac1{1+\lambda(m/r-1)}
+    .. math:: C_{ii}=\frac1{1+\lambda(m/r-1)},\qquad\lambda\le1
 
-    So much the loss decides. Where $C_{ii}<1$ it does not say what misses: noise, or signal in which the towers
-    differ. The runs of the chapter start with more noise than that, keep noise, and end balanced: that end is given,
+    (beyond, r axes of full alignment and m - r without any cost less). So much the loss decides. Where $C_{ii}<1$ it
+    does not say what misses: noise, or signal in which the towers differ. The runs of the chapter start with more noise
+    than that, keep noise, and end balanced: that end is given,
     and without noise in both modalities none.
 
     Source: ours.
 
     Args:
         data: the world.
-        method: its coefficient λ.
+        method: its coefficient λ, at most 1.
         width: m, at least r.
 
     Raises:
-        TypeError, ValueError: on another method, or if the width is less than r.
+        TypeError, ValueError: on another method, on λ above 1, or if the width is less than r.
     """
     method = checks.kind(method, BarlowTwins, "`method`")
+    checks.between(method.off_diagonal, "`method.off_diagonal` (λ)", 0.0, 1.0)
     r = checks.kind(data, PairedData, "`data`").signal_dim
     m = checks.whole(width, "`width` (m)", least=r)
     aligned = 1 / (1 + method.off_diagonal * (m / r - 1))

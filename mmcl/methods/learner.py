@@ -48,11 +48,12 @@ class Learner:
         self.objective: Any = method
         towers = Pair(*(torch.from_numpy(w.copy()) for w in weights))
         scale = getattr(method, "predictor_scale", 1.0) if getattr(method, "predictor", True) else 1.0
-        Q = scale * torch.eye(towers.a.shape[1], dtype=torch.float64) if predictor is None else torch.tensor(predictor)
+        eye = torch.eye(towers.a.shape[1], dtype=torch.float64, device="cpu")
+        Q = scale * eye if predictor is None else torch.tensor(predictor, device="cpu")
         memory = self._correlation(towers) if isinstance(method, DirectPred) else torch.empty(0)
         self.state = State(towers, Q, towers, memory)
         self.norm_at_start = self._norm()
-        self.small = True
+        self.small, self.by_torch = True, False
         self.loss = self.slope = np.nan
         self.memory = self.kept = None  # plain descent has none
 

@@ -108,4 +108,4 @@ def temperature_limit() -> Step:
         ),
         Line(sp.Eq(first, ordered(s.theta_q, -s.theta)), ({first: at_zero},)),
     )
-    return Step("temperature_limit", "at high temperature InfoNCE walks the path of positives only", lines)
+    return Step("temperature_limit", "for small τ² InfoNCE walks the path of positives only", lines)

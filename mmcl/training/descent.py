@@ -60,7 +60,7 @@ class Descent:
         self.scales = np.concatenate([view.scales / unit for view, unit in zip(data.views, self.units, strict=True)])
         start = in_axes(data, weights)
         self.rule, self.memory = rule, None
-        self.small = len(self.scales) <= SMALL
+        self.small, self.by_torch = len(self.scales) <= SMALL, False
         if rule.rotates:
             with threads(1 if self.small else None):
                 self.frame, triangle = np.linalg.qr(start.T)

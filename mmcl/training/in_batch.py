@@ -168,4 +168,5 @@ def _keep_pairs(own: Tensor, rows: slice, columns: slice, scores: Tensor) -> Non
 
 def _losses(own: Tensor, along: _Sums, down: _Sums) -> Tensor:
     """Those of the pairs, in double precision."""
-    return sum((sums.top.double() - own + sums.total.log() for sums in (along, down)), start=torch.zeros(()))
+    first, second = (sums.top.double() - own + sums.total.log() for sums in (along, down))
+    return first + second

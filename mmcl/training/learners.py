@@ -14,14 +14,15 @@ from torch import Tensor
 
 from mmcl.data import PairedData
 from mmcl.latents import Signs, random_bits
-from mmcl.objectives import Objective
+from mmcl.objectives import InBatchInfoNCE, Objective
 from mmcl.pair import Pair
 from mmcl.training.descent import in_axes
 from mmcl.training.initial import Weights
 from mmcl.training.record import recorded
 from mmcl.training.stacked_scores import slope_in_r
 
-PART = 2**20  # signs that a processor takes at once: fewer leave its threads idle, more leave the caches
+PART = 2**20  # numbers that a processor takes at once: fewer leave its threads idle, more leave the caches
+LARGE_PART = 2**27  # elsewhere: a gigabyte in double precision
 SMALL = 2**19  # signs in a step; below, the threads of a product cost more than they bring
 
 
@@ -77,7 +78,8 @@ class Learners:
         self._spare = torch.empty_like(self.state)
         self.norm_at_start = torch.linalg.vector_norm(self.state, dim=(1, 2)).square()
         self.small = len(starts) * batch_size * len(scales) < SMALL
-        at_once = max(1, PART // (batch_size * len(scales))) if device.type == "cpu" else len(starts)
+        scores = 3 * batch_size if isinstance(objectives[0], InBatchInfoNCE) else 0  # and two softmaxes, of a pair
+        at_once = max(1, (PART if device.type == "cpu" else LARGE_PART) // (batch_size * (len(scales) + scores)))
         self.parts = [slice(first, first + at_once) for first in range(0, len(starts), at_once)]
         tau2 = np.array([getattr(one, "inverse_temperature", 1.0) for one in objectives])
         with np.errstate(divide="ignore", over="ignore"):
@@ -119,9 +121,10 @@ class Learners:
     def moved(self, size: float, rngs: Sequence[np.random.Generator], steps: int, *, with_rows: bool) -> Moved:
         """What `steps` of descent, at most `stretch`, come to; the present state stays as it is."""
         state, rows = self._spare, self.rows() if with_rows else None
-        losses = torch.cat([self._step(part, size, rngs[part], state[part]) for part in self.parts]).cpu().numpy()
+        losses = torch.cat([self._step(part, size, rngs[part], state[part]) for part in self.parts])
         growth = torch.linalg.vector_norm(state, dim=(1, 2)).square() / self.norm_at_start
-        return Moved(state, losses, losses, growth.cpu().numpy(), rows)
+        told = torch.stack([losses.double(), growth]).cpu().numpy()  # the processor waits for the device but once
+        return Moved(state, told[0], told[0], told[1], rows)
 
     def accept(self, moved: Moved) -> None:
         """Go on from there; the place of the present state is free for the next."""

@@ -29,7 +29,8 @@ class Learner(Protocol):
     objective: Any  # an Objective, or one of the family
     loss: float  # of the last batch
     slope: float  # ∂L/∂log τ² of the last batch
-    small: bool  # whether its matrix products are faster on one thread
+    small: bool  # whether NumPy's matrix products in it are faster on one thread
+    by_torch: bool  # whether it is torch that multiplies in its steps, on threads of its own
     memory: Any  # the optimizer's; a step replaces it whole
 
     @property
@@ -73,7 +74,7 @@ def descend(learner: Learner, plan: Plan) -> Trajectory:
     Raises:
         TrainingInterrupted, TrainingDiverged: with the record so far, from which the run can be continued.
     """
-    with threads(1 if learner.small else None):
+    with threads(1 if learner.small else None, torch_too=not learner.by_torch):
         return _descend(learner, plan)
 
 

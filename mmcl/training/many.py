@@ -94,8 +94,8 @@ def train_many(
     n = checks.whole(batch_size, "`batch_size` (n)")
     plan = Plan(step_size, steps, n, every, "population", None, None, progress)
     objectives = _objectives(objective, len(rngs))
-    starts = [starting_weights(data, objectives[0], width, weights, None, rng) for rng in rngs]
     place, kind, workers = _device(device), precision(dtype), available()
+    starts = [starting_weights(data, objectives[0], width, weights, None, rng, kind) for rng in rngs]
     with threads(1):
         if place.type == "cpu" and takes_signs(data) and isinstance(objectives[0], InfoNCE):
             return _descend(SignLearners(data, objectives, starts, n, kind, workers), plan, list(rngs))
@@ -127,7 +127,7 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, dtype=torch.float64, device=device).cpu()
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError, ImportError):
         raise ValueError(f"`device` must be one that torch can use here, in double precision; got {name!r}.") from None
     return device
 
@@ -187,7 +187,7 @@ def _records(
             rng_state=random[i],
             steps=done,
             learner_state={
-                "optimizer": GradientDescent, "memory": None, "factor": factors[i], "frame": learners.frames[i],
+                "optimizer": GradientDescent, "memory": None, "factor": factors[i].copy(), "frame": learners.frames[i],
             },
             **{name: np.array([own[i][name] for _, own in kept]) for name in last[i]},
         )

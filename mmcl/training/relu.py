@@ -22,8 +22,8 @@ from mmcl.objectives import InBatchInfoNCE, PositiveOnly
 from mmcl.pair import Pair
 from mmcl.sparse import SparsePairs
 from mmcl.training.initial import Weights, gaussian_weights
+from mmcl.training.loop import RUNAWAY
 
-RUNAWAY = 100.0  # times the squared norm at the start, which a flow of normalised outputs conserves
 TESTED = 4000  # pairs on which features are judged
 
 
@@ -103,7 +103,7 @@ def train_relu(
     B, n = checks.whole(copies, "`copies` (B)"), checks.whole(batch_size, "`batch_size` (n)")
     starts = [gaussian_weights((data.ambient_dim,) * 2, width, rng=rng) for _ in range(B)]
     state = [torch.from_numpy(np.stack(parts)) for parts in zip(*starts, strict=True)]
-    eye = torch.eye(width, dtype=torch.float64)
+    eye = torch.eye(width, dtype=torch.float64, device="cpu")
     state += [eye.repeat(B, 1, 1) for _ in "AB"] if head else []
     norms = [w.square().sum(dim=(1, 2)) for w in state]
     for step in range(1, checks.whole(steps, "`steps`") + 1):

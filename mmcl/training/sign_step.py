@@ -61,7 +61,7 @@ class SignStep:
         if math.isfinite(loss):
             return Slope(loss, work, slope)
         latent = Grams(k[: self._half], k[self._half :])
-        loss, h = gradient(objective, latent, Pair(*signs), "population", self._half)
+        loss, h = gradient(objective, latent, Pair(*signs), "population", 0)  # r matters to control variates alone
         np.multiply(self._scales[:, None], h.at(latent), out=slope, casting="same_kind")
         return Slope(loss, float(np.vdot(h.ab, latent.ab)), slope)
 

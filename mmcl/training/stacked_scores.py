@@ -44,6 +44,7 @@ def slope_in_r(
     if kind is InBatchInfoNCE:
         s = eps_a @ scores @ eps_b.mT
         along, down = s.log_softmax(dim=2), s.log_softmax(dim=1)
+        del s  # three matrices of scores are as many as are needed
         own = along.diagonal(dim1=1, dim2=2) + down.diagonal(dim1=1, dim2=2)
         pull = along.exp_().add_(down.exp_())
         pull.diagonal(dim1=1, dim2=2).sub_(2)

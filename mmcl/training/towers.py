@@ -77,7 +77,8 @@ class Towers:
         self.covariances = Pair(*(torch.from_numpy(x).to(self.dtype) for x in (pairs.covariance_a, pairs.covariance_b)))
         self.state = Pair(*(torch.from_numpy(w.copy()) for w in weights))
         self.norm_at_start = self._norm()
-        self.small = False  # every product has as many rows as the data have coordinates
+        # NumPy makes the records only: its threads and torch's, in turns, would wait in each other's way.
+        self.small, self.by_torch = True, True
         self.loss = self.slope = np.nan
 
     def _norm(self) -> float:
@@ -144,7 +145,8 @@ class Towers:
     def _automatic(self, weights: Pair[Tensor], batch: Pair[Tensor]) -> Slopes:
         """Autograd of the definition."""
         leaves = Pair(*(w.clone().requires_grad_() for w in weights))
-        scale = torch.ones((), dtype=self.dtype, requires_grad=True)  # the loss is a function of τ² times scores
+        # The loss is a function of τ² times scores.
+        scale = torch.ones((), dtype=self.dtype, device="cpu", requires_grad=True)
         value = self._loss(leaves, batch, scale)
         *gradients, slope = torch.autograd.grad(value, (*leaves, scale))
         return float(value.detach()), Pair(*gradients), float(slope)

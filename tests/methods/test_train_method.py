@@ -86,6 +86,14 @@ def test_only_the_ratio_of_rate_and_squared_start_decides():
     assert len({round(end.noise_share, 12) for end in ends}) == 1
 
 
+def test_beyond_one_an_even_diagonal_of_barlow_twins_is_not_the_best():
+    with pytest.raises(ValueError, match=r"^`method.off_diagonal` \(λ\) must be between 0 and 1; got 2\.0\.$"):
+        barlow_end(CANONICAL, BarlowTwins(2.0), 16)
+    m, r, lam = 8, 2, 2.0
+    uneven, even = m - r, m * (1 - 1 / (1 + lam * (m / r - 1)))  # r perfect axes; all alike
+    assert uneven < even
+
+
 def test_noise_is_kept_where_removing_it_costs_more():
     assert vicreg_end(CANONICAL, VICReg(), 16).noise_share == 0
     assert vicreg_end(CANONICAL, VICReg(0.1, 25.0, 1.0), 16).noise_share == pytest.approx(0.3)

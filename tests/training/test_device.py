@@ -154,6 +154,24 @@ def test_a_run_that_ends_early_there_keeps_its_records(device, monkeypatch):
     np.testing.assert_allclose(rest.theta[-1], alone.theta[-1], atol=1e-12)
 
 
+@pytest.mark.parametrize("device", [CPU, CARD], ids=str)
+def test_the_scores_of_a_batch_bound_how_many_learners_go_at_once(device):
+    count, n, dim = 300, 512, 4
+    weights = [gaussian_weights((dim, dim), 2, rng=rng) for rng in rngs(1)] * count
+    world = PairedData(signal_a=[1.0], noise_a=0.5, ambient_dim=dim)
+    together = [Learners(world, [one] * count, weights, n, np.float32, device, 1).parts
+                for one in (PositiveOnly(), InBatchInfoNCE(3.0))]  # fmt: skip
+    longest = [min(count, max(part.stop - part.start for part in parts)) for parts in together]
+    assert longest == ([256, 1] if device == CPU else [count, 2**27 // (n * (2 * dim + 3 * n))])
+    assert all(parts[-1].stop >= count for parts in together)
+
+
+@pytest.mark.parametrize("name", ["hpu", "cuda:77", "nothing"])
+def test_a_device_that_is_not_there_is_refused_in_a_sentence(name):
+    with pytest.raises(ValueError, match=r"^`device` must be one that torch can use here, in double precision; got"):
+        train_many(WORLD, PositiveOnly(), rngs=rngs(), width=6, device=name, **SETTINGS)
+
+
 def test_an_operation_on_two_devices_is_refused():
     with pytest.raises(RuntimeError, match="mm needs all of its tensors on one device"):
         torch.zeros(3, 3) @ torch.zeros(3, 3, device="card")

@@ -25,14 +25,18 @@ from mmcl import (
     train,
     train_many,
 )
+from mmcl.family import NTXent
+from mmcl.pair import Pair
 from mmcl.training import TrainingDiverged, TrainingInterrupted, gaussian_weights, orthonormal_weights
 from mmcl.training.descent import Descent
 from mmcl.training.threads import available, threads
+from mmcl.training.towers import Towers
 from mmcl.trajectory import Trajectory
 from mmcl.worlds import CANONICAL, SMALL, UNEQUAL
 
 RNG = np.random.default_rng
 DIMS = (4, 5)
+SQUARE = PairedData(signal_a=[2.0, 1.0], noise_a=0.5, ambient_dim=5)
 OBJECTIVES = [PositiveOnly(), InfoNCE(3.0, negatives=2.0)]
 SERIES = ("time", "alignment", "condition_number", "condition_number_b", "theta", "noise_share", "misalignment", "loss")
 
@@ -126,6 +130,34 @@ def test_two_short_runs_are_one_long_run(objective, settings):
     assert joined.steps == whole.steps == 20
     np.testing.assert_allclose(joined.weights.a, whole.weights.a, atol=1e-12)
     assert joined.rng_state == whole.rng_state
+
+
+def test_a_run_of_one_encoder_goes_on_though_its_two_differ_by_round_off():
+    settings = {"step_size": 0.03, "batch_size": 16}
+    whole = train(SQUARE, NTXent(3.0), width=4, rng=RNG(3), steps=10, **settings)
+    first = train(SQUARE, NTXent(3.0), width=4, rng=RNG(3), steps=5, **settings)
+    rest = train(SQUARE, NTXent(3.0), start=first, steps=5, **settings)
+    np.testing.assert_array_equal(rest.theta[-1], whole.theta[-1])
+    apart = Pair(first.weights.a, first.weights.b * (1 + 1e-6))
+    for given in ({"start": replace(first, weights=apart)}, {"weights": Pair(*first.weights), "rng": RNG(0)}):
+        if "weights" in given:
+            given["weights"] = apart
+        with pytest.raises(ValueError, match="must be the same for both augmentations of NTXent"):
+            train(SQUARE, NTXent(3.0), steps=5, **settings, **given)
+
+
+@pytest.mark.parametrize("size", [1e19, 1e-19])
+def test_weights_whose_squares_single_precision_cannot_hold_are_refused(size):
+    weights = Pair(*(size * w for w in gaussian_weights((5, 5), 4, rng=RNG(0))))
+    settings = {"weights": weights, "steps": 2, "step_size": 0.1 * size**2, "batch_size": 8, "dtype": np.float32}
+    sentence = r"largest entry between 1e-15 and 1e\+15 for modality A, whose outputs are normalised in float32"
+    with pytest.raises(ValueError, match=sentence):
+        train(SQUARE, InfoNCE(3.0), rng=RNG(0), **settings)
+    with pytest.raises(ValueError, match=sentence):
+        train_many(SQUARE, InfoNCE(3.0), rngs=[RNG(0)], **settings)
+    settings["weights"] = Pair(*(1e14 * w / size for w in weights))
+    moved = train(SQUARE, InfoNCE(3.0), rng=RNG(0), **settings | {"step_size": 0.1 * 1e28, "steps": 20})
+    assert moved.alignment[-1] > moved.alignment[0] + 0.01
 
 
 def test_the_same_generator_gives_the_same_run_and_another_gives_another():
@@ -303,6 +335,33 @@ def test_runs_side_by_side_leave_the_threads_as_they_were():
         assert available() == before == 2
 
 
+def test_towers_leave_torch_its_threads_and_hold_the_records_to_one(monkeypatch):
+    found = []
+    row = Towers.row
+
+    def watched(self):
+        found.append((available(), torch.get_num_threads()))
+        return row(self)
+
+    monkeypatch.setattr(Towers, "row", watched)
+    pairs = EmpiricalPairs(*np.random.default_rng(0).standard_normal((2, 20, 4)))
+    with threads(2):
+        train(pairs, InBatchInfoNCE(3.0), width=3, step_size=0.1, steps=2, batch_size=8, rng=RNG(0))
+        assert set(found) == {(1, 2)} and (available(), torch.get_num_threads()) == (2, 2)
+
+
+@pytest.mark.parametrize("objective", [InBatchInfoNCE(3.0), InfoNCE(3.0, negatives=19.0), PositiveOnly()], ids=str)
+def test_another_default_device_of_torch_is_left_alone(objective):
+    pairs = EmpiricalPairs(*np.random.default_rng(0).standard_normal((2, 20, 4)))
+
+    def run():
+        return train(pairs, objective, width=3, step_size=0.1, steps=2, rng=RNG(0))
+
+    due = run()
+    with torch.device("meta"):
+        np.testing.assert_array_equal(run().theta, due.theta)
+
+
 def test_torch_that_is_loaded_meanwhile_gets_its_threads_back(monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.delitem(sys.modules, "torch")
@@ -443,8 +502,8 @@ NO_RNG = "`rng` must be a numpy.random.Generator where weights or batches are dr
         ),
         (
             {"weights": (np.zeros((4, 6)), np.ones((5, 6)))}, ValueError,
-            "`weights` (W) must have a largest entry between 1e-100 and 1e100 for modality A, whose outputs are "
-            "normalised; got 0.",
+            "`weights` (W) must have a largest entry between 1e-100 and 1e+100 for modality A, whose outputs are "
+            "normalised in float64; got 0.",
         ),
         ({"weights": 5}, TypeError, "`weights` (W) must be a pair of arrays, W_A and W_B; got int."),
         ({"weights": (np.ones((4, 6)),)}, TypeError, "`weights` (W) must be a pair of arrays, W_A and W_B; got tuple."),
