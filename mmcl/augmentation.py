@@ -63,4 +63,5 @@ def augmentation_threshold(objective: InfoNCE | PositiveOnly, kept: int) -> floa
     s = checks.whole(kept, "`kept` (s)")
     if isinstance(objective, PositiveOnly):
         return 0.0
-    return float(np.expm1(2 * objective.inverse_temperature / s) / 2)
+    with np.errstate(over="ignore"):  # beyond the floats nothing is fatal
+        return float(np.expm1(2 * objective.inverse_temperature / s) / 2)

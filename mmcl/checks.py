@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ def _shown(value: object) -> str:
     if isinstance(value, int) and abs(value) >= 10**40:
         return "a whole number of more than 40 digits"  # Python itself refuses to print the longest
     text = " ".join(repr(value).split())
+    if len(text) > 60 and is_dataclass(value) and not isinstance(value, type):
+        return f"{type(value).__name__}(...)"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

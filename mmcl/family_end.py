@@ -107,7 +107,8 @@ def critical_weight(signal_dim: int, sharpness: float) -> float:
         sharpness: s.
     """
     r, s = checks.whole(signal_dim, "`signal_dim` (r)"), checks.positive(sharpness, "`sharpness` (s)")
-    return float(1 / (s * np.tanh(2 * s / r)))
+    with np.errstate(divide="ignore"):  # a potential too soft for the floats keeps noise at no weight
+        return float(1 / (s * np.tanh(2 * s / r)))
 
 
 def sigmoid_optimum(objective: Sigmoid, signal_dim: int) -> float:

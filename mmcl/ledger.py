@@ -159,10 +159,11 @@ def _place(claim: Claim) -> int:
     return ORDER.index(claim.id) if claim.id in ORDER else len(ORDER)
 
 
-def number(value: float, digits: int = 4) -> str:
-    """A number as the table shows it, or the power of ten of a tiny one."""
+def number(value: float, digits: int | None = None) -> str:
+    """A number as the table shows it: four digits unless told otherwise, of a tiny or a huge one two."""
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e6):
-        return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+        return f"{value:.{(digits or 2) - 1}e}".replace("e-0", "e-").replace("e+0", "e")
+    digits = digits or 4
     return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
@@ -171,10 +172,10 @@ def measured(check: Check) -> str:
     return number(check.measured, _digits(check.measured, check) if check.holds else 8)
 
 
-def _digits(value: float, check: Check) -> int:
-    """Down to a tenth of the tolerance, and six at most; four beside a bound."""
+def _digits(value: float, check: Check) -> int | None:
+    """Down to a tenth of the tolerance, and six at most; beside a bound as many as are usual."""
     if check.relation != "equals":
-        return 4
+        return None
     if not (value and check.tolerance and math.isfinite(value)):
         return 6
     return min(max(math.floor(math.log10(abs(value))) - math.floor(math.log10(check.tolerance)) + 2, 2), 6)

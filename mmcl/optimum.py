@@ -18,7 +18,7 @@ class OptimalTemperatures:
 
     Attributes:
         alignment: the τ² at which the force $\bar g$, which removes noise and misalignment, is largest.
-        balance: the τ² at which its slope $g'$, which removes imbalance, is largest.
+        balance: the τ² at which its slope $g'$, which removes imbalance, is largest; NaN for r = 1, which has none.
     """
 
     alignment: float
@@ -54,7 +54,7 @@ def optimal_temperatures(signal_dim: int, negatives: float = np.inf) -> OptimalT
 
     return OptimalTemperatures(
         alignment=r * _root(lambda x: 1 - x * (1 + np.tanh(x)) - saturation(x), 0.5 / (r + 2)),
-        balance=r * _root(lambda x: 2 - 2 * x * np.tanh(x) - saturation(x), 0.5 / (r + 2)),
+        balance=r * _root(lambda x: 2 - 2 * x * np.tanh(x) - saturation(x), 0.5 / (r + 2)) if r > 1 else np.nan,
     )
 
 

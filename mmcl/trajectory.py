@@ -28,7 +28,8 @@ class Trajectory:
             shape (T, r); for real pairs the $\theta_i$ of `spectrum`, largest singular value first.
         noise_share: share of $\mathbb E\|f\|^2$ that is noise, one column per modality, shape (T, 2); NaN for real
             pairs.
-        misalignment: $\|k_{-,p}\|^2 = \|k_{A,p}-k_{B,p}\|^2/4$, shape (T, r); NaN for real pairs.
+        misalignment: $\|k_{-,p}\|^2 = \|k_{A,p}-k_{B,p}\|^2/4$, shape (T, r); NaN for real pairs. Of a
+            method without negatives it is relative to $N^2$, each modality in its own unit.
         loss: the objective's value, shape (T,).
         inverse_temperature: $\tau^2(t)$, shape (T,); NaN for an objective without one.
         weights: from training, the final weights $W_A, W_B$, shapes (d, m); None from theory.

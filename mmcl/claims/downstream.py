@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy import ndarray as Array
 
-from mmcl.claims.claim import Check, Evidence, Run, at_least, claim, close, zero
+from mmcl.claims.claim import Check, Evidence, Run, at_least, at_most, claim, close, zero
 from mmcl.downstream import Shares, best_ridge_error, few_shot_error, retrieval_rate, ridge_error, shares
 from mmcl.flow import gradient_flow
 from mmcl.objectives import InfoNCE, PositiveOnly
@@ -197,9 +197,7 @@ def search(flow: Run = gradient_flow, descend: Run = train, predict: Callable[..
     equal = [predict(np.ones(r), CANDIDATES, flip) for flip in FLIPS]
     others = [max(predict(rng.uniform(0, 1, r), CANDIDATES, flip) for _ in range(200)) for flip in FLIPS]
     excess = float(np.max(np.array(others) - equal))
-    checks.append(
-        Check("200 random θ: the most that one gains on equal ones", 0.0, excess, 1e-12, "round-off", "at most")
-    )
+    checks.append(at_most("200 random θ: the most that one gains on equal ones", 1e-12, excess, reason="round-off"))
     return Evidence(tuple(checks), curves)
 
 

@@ -175,7 +175,7 @@ SOONER = ("stages, down", "stages, down from 8", "linear, down")
 )
 def schedules(flow: Run = gradient_flow) -> Evidence:
     """When each schedule is done, on the flow."""
-    times = np.concatenate([[0.0], np.geomspace(0.5, 3e4, 500)])
+    times = np.concatenate([[0.0], np.geomspace(0.5, 3e4, 2000)])
     curves: dict[str, Array] = {"time": times}
     done: dict[str, float] = {}
     for name, (start, temperature) in SCHEDULES.items():
@@ -184,7 +184,7 @@ def schedules(flow: Run = gradient_flow) -> Evidence:
         curves |= {f"{name} kappa": path.condition_number, f"{name} tau2": path.inverse_temperature}
         curves[f"{name} done"] = np.array(done[name])
     best = done.pop("constant, best")
-    reason = "one percent; between times two percent apart a crossing is read off to a tenth of that"
+    reason = "one percent; between times half a percent apart a crossing is read off to a tenth of that"
     checks = [
         at_most(f"{name}: time until done, over that of τ² = 4", 0.99, time / best, reason=reason)
         if name in SOONER
