@@ -190,14 +190,19 @@ def sigmoid(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
     chapter="losses",
 )
 def uniformity(flow: Run = gradient_flow, descend: Run = train) -> Evidence:
-    """The definition; the ends on both sides of the critical weight; the noise kept over the weight."""
+    """The definition; the ends on both sides of the critical weight, far and near; the noise kept over the weight."""
     names = ("uniformity, λ = 1", "uniformity, λ = 3")
     checks, curves = _methods(names, flow, descend)
     ends = [check for name in names for check in _ends(name, flow)]
+    critical = critical_weight(CANONICAL.signal_dim, 2.0)
+    for share in (0.99, 1.01):
+        loss = AlignmentUniformity(share * critical, 2.0)
+        error = flow(CANONICAL, loss, [0.0, 1e7]).noise_share[-1, 0] - end_of(CANONICAL, loss).noise_share
+        ends.append(zero(f"error of the noise share at {share} λ_c", error, tolerance=1e-6, reason=SOLVER))
     weights = np.geomspace(0.5, 10, 40)
     curves["weight"] = weights
     curves["kept"] = np.array([end_of(CANONICAL, AlignmentUniformity(float(x), 2.0)).noise_share for x in weights])
-    curves["critical"] = np.array(critical_weight(CANONICAL.signal_dim, 2.0))
+    curves["critical"] = np.array(critical)
     definition = against_definition(flow, UNEQUAL, AlignmentUniformity(2.0, 1.5), 4.0)
     return Evidence((definition, *ends, *checks), curves)
 

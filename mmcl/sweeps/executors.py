@@ -20,6 +20,7 @@ from mmcl import checks
 from mmcl.sweeps.cells import Outcome, plain
 from mmcl.sweeps.fitness import Unfit, missing, required
 from mmcl.sweeps.study import Place
+from mmcl.training.threads import available
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LONGEST = 1000  # characters of a cell's own error in a message
@@ -165,8 +166,7 @@ def settle() -> None:
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """One thread, for now: the last digits of a cell must not depend on how many a machine has."""
-    torch = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch else 1
+    threads = torch.get_num_threads() if (torch := sys.modules.get("torch")) else available()
     variables = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     if torch:
@@ -175,7 +175,7 @@ def one_thread() -> Iterator[None]:
         with threadpool_limits(limits=1):
             yield
     finally:
-        if torch:
+        if torch := sys.modules.get("torch"):  # which a cell may have loaded
             torch.set_num_threads(threads)
         for name, value in variables.items():
             os.environ.pop(name, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -412,3 +413,19 @@ def test_faults_of_a_study_are_found_before_any_cell(make, sentence):
 
 def test_an_axis_takes_any_row_of_values():
     assert Axis("a", range(3), "1", "m").values == (0, 1, 2) == Axis("a", np.arange(3), "1", "m").values
+
+
+def test_torch_that_a_cell_loads_has_its_threads_afterwards(tmp_path):
+    script = (
+        "from mmcl import sweeps\n"
+        "from mmcl.sweeps import Axis, Quantity, Serial, Study\n"
+        "def cell(x):\n    import torch\n    return {'y': torch.get_num_threads()}\n"
+        "one = Study('one', '', (Axis('x', (1.0,), '1', 'x'),), (Quantity('y', '1', 'y'),), cell)\n"
+        "within = float(sweeps.run(one, executor=Serial(), store='store').y[0])\n"
+        "import torch\nprint(within, torch.get_num_threads())\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    environment["OPENBLAS_NUM_THREADS"] = "2"
+    told = subprocess.check_output([sys.executable, "script.py"], text=True, cwd=tmp_path, env=environment)
+    assert told.split() == ["1.0", "2"]
