@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import traceback
 from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
@@ -15,6 +17,7 @@ from mmcl.benchmark import AT_LEAST, Growth, Price, Race, Results, code, place, 
 
 Found = Iterable[Race | Growth | Price | str]
 ROUNDS = 5
+FAILED = ": ended in"
 
 
 def parts(quick: bool) -> dict[str, Callable[[], Found]]:
@@ -54,7 +57,7 @@ def main() -> None:
             omitted.append(f"{name}: was not asked for.")
             continue
         say(name)
-        for found in run():
+        for found in _kept_going(name, run):
             if isinstance(found, Race):
                 races.append(found)
                 other = quantity(found.theirs.median, found.unit)
@@ -70,9 +73,21 @@ def main() -> None:
             else:
                 omitted.append(found)
                 say(f"  left out: {found}")
+    failed = [text for text in omitted if FAILED in text]
     everything = (tuple(races), tuple(growing), tuple(prices), tuple(omitted))
     results = Results(machine(), versions(), *everything, asked.quick, day, hashed)
     say(f"The measurements are in {results.save(out)}.")
+    if failed:
+        sys.exit(" ".join(failed))
+
+
+def _kept_going(name: str, run: Callable[[], Found]) -> Found:
+    """What a part finds; if it ends in an error, what was measured before and after it is kept all the same."""
+    try:
+        yield from run()
+    except Exception as error:
+        traceback.print_exc()
+        yield f"{name}{FAILED} {type(error).__name__}: {' '.join(str(error).split())}."
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def _stored(count: int) -> float:
     number = Axis("x", tuple(map(float, range(count))), "1", "a number")
     study = Study("nothing", "Nothing", (number,), (Quantity("y", "1", "the same"),), nothing)
     with tempfile.TemporaryDirectory(dir=ROOT) as store:  # on a real disk, not in memory
-        cells = Cells(study, Path(store))
+        cells = Cells(study, Path(store), study.code)
         cells.open()
         assert len(cells.keys) == count
         return _seconds(lambda: [cells.save(i, Outcome({"y": float(i)}, 0.0)) for i in range(count)]) / count
