@@ -7,8 +7,9 @@ is loaded by its path.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -22,12 +23,12 @@ PACKAGES = ("open_clip_torch", "info-nce-pytorch", "lightly", "pytorch-metric-le
 
 
 def versions() -> dict[str, str]:
-    """Those of the competitors.
-
-    Raises:
-        importlib.metadata.PackageNotFoundError: if one is not installed.
-    """
-    return {name: version(name) for name in PACKAGES}
+    """Those of the competitors that are installed: a trial of some parts may need none."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _folder(package: str) -> Path:
