@@ -26,9 +26,7 @@ import numpy as np
 
 PACKAGE = Path(__file__).resolve().parent
 LIBRARIES = ("numpy", "scipy", "numba", "sympy", "torch", "matplotlib", "pillow", "fonttools")
-_met: dict[
-    Path, tuple[ModuleType, object, str]
-] = {}  # the modules loaded, their specs (new on a reload), their sources
+_met: dict[Path, tuple[ModuleType, object, str]] = {}  # modules, their specs (a reload makes new ones), their text
 
 
 def folder() -> Path:
@@ -46,7 +44,7 @@ def code_key(module: str) -> str:
         ValueError: if it has no file, as what is typed at a prompt or into a notebook; if a file was edited after this
             process loaded it and asked for its hash.
     """
-    found = _sources(module)
+    found = sources(module)
     if not found:
         raise ValueError(
             f"What is computed must be defined in a file, whose content its results are kept under; got {module!r}, "
@@ -123,13 +121,11 @@ def described(value: Any) -> Any:
     raise TypeError(f"A setting must be a number, a text, a list or a frozen value; got {type(value).__name__}.")
 
 
-def sources(module: str) -> frozenset[Path]:
-    """The files that `module` depends on, itself included; for the package itself, all of its files."""
-    return frozenset(_sources(module))
+def sources(module: str) -> dict[Path, str]:
+    """The files that `module` depends on, itself included, and the names that they are loaded under.
 
-
-def _sources(module: str) -> dict[Path, str]:
-    """Likewise, with the names that their modules are loaded under."""
+    For the package itself, all of its files.
+    """
     if module == PACKAGE.name:
         return {path: _named(path) for path in PACKAGE.rglob("*.py")}
     root, found, waiting = None, dict[Path, str](), [(module, module, _file(module, None))]

@@ -79,3 +79,7 @@ def test_a_surrogate_of_a_modality_that_is_zero_is_refused():
     sentence = "`pairs` must not be all zero in a modality; got largest entries [0.0, 1.0]."
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         surrogate(pairs, 1)
+
+
+def test_one_coordinate_has_no_imbalance_to_remove():
+    assert np.isnan(optimal_temperatures(1, 2.0).balance) and optimal_temperatures(1, 2.0).alignment > 0
